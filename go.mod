@@ -1,0 +1,3 @@
+module phios
+
+go 1.26

@@ -1,0 +1,6 @@
+//go:build !invariants && !mutants
+
+package invariant
+
+// Enabled says that costly checks are compiled in.
+const Enabled = false
