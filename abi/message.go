@@ -65,7 +65,8 @@ func (m *Message) Check() Status {
 	return StatusOK
 }
 
-// Unlimited stands in a Mint for "as many as the parent may".
+// Unlimited stands in a Mint for "no limit of its own". A capability whose
+// parent is limited cannot be unlimited.
 const Unlimited = ^uint32(0)
 
 // Mint says how a derived capability is less than the one it comes from.
