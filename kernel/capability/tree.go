@@ -1,0 +1,201 @@
+package capability
+
+import (
+	"sync"
+
+	"phios/abi"
+	"phios/internal/invariant"
+)
+
+// Relaxer lets others run while a revocation waits for the few instructions of
+// an operation under way.
+type Relaxer interface{ Relax() }
+
+// Limits are the sizes of a tree, all fixed at its making.
+type Limits struct {
+	Nodes       uint32 // capabilities alive or not yet reclaimed
+	Objects     uint32
+	Spaces      uint32
+	Generations uint64 // of a slot, after which it is retired
+}
+
+// DefaultLimits returns limits for a machine of a few thousand tasks.
+func DefaultLimits() Limits {
+	return Limits{Nodes: 1 << 20, Objects: 1 << 17, Spaces: 1 << 15, Generations: abi.GenerationMax - 1}
+}
+
+// Tree is the derivation tree of one kernel, with its objects and CSpaces.
+type Tree struct {
+	relax  Relaxer
+	limits Limits
+
+	// mu guards everything below, every node, and all writing of entries.
+	mu sync.Mutex
+
+	nodes     []node // zero is not used
+	freeNodes Node
+	nodesFree uint32
+
+	objects     []*Object // zero is not used
+	freeObjects []uint32
+
+	spaces     []*Space // zero is not used
+	freeSpaces []uint32
+	closing    []*Space // closed and not yet cleared
+
+	graveyard Node
+	epochs    uint64 // last object epoch given out, without its lowest bit
+	ids       uint64
+	events    *Object
+}
+
+// New makes an empty tree. Every table has its full size from the start.
+func New(relax Relaxer, limits Limits) *Tree {
+	invariant.Always(limits.Nodes > 0 && limits.Objects > 0 && limits.Spaces > 0, "capability: a limit of zero")
+	invariant.Always(limits.Generations > 0 && limits.Generations < abi.GenerationMax, "capability: generations out of range")
+	t := &Tree{
+		relax:   relax,
+		limits:  limits,
+		nodes:   make([]node, limits.Nodes+1),
+		objects: make([]*Object, 1, 64),
+		spaces:  make([]*Space, 1, 64),
+	}
+	for n := limits.Nodes; n > 0; n-- {
+		t.nodes[n].next = t.freeNodes
+		t.freeNodes = Node(n)
+	}
+	t.nodesFree = limits.Nodes
+	return t
+}
+
+// NewObject makes an object with one hold on it, the caller's, so that it
+// cannot go before a capability to it exists. Let go of it with [Tree.Drop].
+// self is what [Object.Self] returns.
+//
+// StatusLimit when there are too many objects.
+func (t *Tree) NewObject(typ abi.ObjectType, self any) (*Object, abi.Status) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var index uint32
+	switch n := len(t.freeObjects); {
+	case n > 0:
+		index = t.freeObjects[n-1]
+		t.freeObjects = t.freeObjects[:n-1]
+	case len(t.objects) <= int(t.limits.Objects):
+		index = uint32(len(t.objects)) //nolint:gosec // G115: at most Limits.Objects
+		t.objects = append(t.objects, nil)
+	default:
+		return nil, abi.StatusLimit
+	}
+	t.ids++
+	o := &Object{self: self, id: t.ids, typ: typ, index: index, refs: 1}
+	t.epochs += 2
+	o.epoch.Store(t.epochs)
+	t.objects[index] = o
+	return o, abi.StatusOK
+}
+
+// Original installs the first capability to an object, with the given rights
+// to use and to pass on. It is how authority comes into being: the gate calls
+// it for what a task makes out of its own budget, and the boot manifest's
+// reader for the rest.
+//
+// StatusTableFull or StatusLimit.
+func (t *Tree) Original(s *Space, o *Object, rights abi.Rights, badge uint64) (abi.Handle, abi.Status) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s.closed || len(s.free) == 0 {
+		return 0, abi.StatusTableFull
+	}
+	n, ok := t.take()
+	if !ok {
+		return 0, abi.StatusLimit
+	}
+	d := &t.nodes[n]
+	d.object, d.rights, d.pass, d.badge = o.index, rights, rights, badge
+	d.ceiling, d.uses, d.copies = abi.LabelTop(), abi.Unlimited, abi.Unlimited
+	d.state = nodeHeld
+	t.count(d)
+	return s.install(n), abi.StatusOK
+}
+
+// Hold keeps an object that the kernel itself refers to, such as a timer's
+// notification; Drop lets it go.
+func (t *Tree) Hold(o *Object) {
+	t.mu.Lock()
+	o.refs++
+	t.mu.Unlock()
+}
+
+// Drop lets go of a hold. When it was the last reference the object turns up
+// in [Tree.Event].
+func (t *Tree) Drop(o *Object) {
+	t.mu.Lock()
+	t.drop(o)
+	t.mu.Unlock()
+}
+
+func (t *Tree) drop(o *Object) {
+	invariant.Always(o.refs > 0, "capability: a reference was dropped twice")
+	o.refs--
+	if o.refs == 0 {
+		t.event(o)
+	}
+}
+
+// count adds the references that a new node is.
+func (t *Tree) count(d *node) {
+	o := t.objects[d.object]
+	o.refs++
+	if (d.rights | d.pass).Has(abi.RightReceive) {
+		o.receivers++
+	}
+	if d.payer != 0 {
+		t.objects[d.payer].refs++
+	}
+}
+
+// event puts an object where Event finds it.
+func (t *Tree) event(o *Object) {
+	if o.queued {
+		return
+	}
+	o.queued = true
+	o.next, t.events = t.events, o
+}
+
+// Event returns an object to which something happened since the last call:
+// released is true when nothing refers to it any more, so that what it stands
+// for must be freed now, exactly once; otherwise its last capability with
+// RECEIVE went, so that nobody will ever answer. It returns nil when there is
+// nothing to do.
+func (t *Tree) Event() (o *Object, released bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.events != nil {
+		o = t.events
+		t.events, o.next, o.queued = o.next, nil, false
+		if o.refs == 0 {
+			t.objects[o.index] = nil
+			t.freeObjects = append(t.freeObjects, o.index)
+			return o, true
+		}
+		if o.receivers == 0 {
+			return o, false
+		}
+	}
+	return nil, false
+}
+
+func (t *Tree) takeSpaceIndex() (uint32, bool) {
+	if n := len(t.freeSpaces); n > 0 {
+		index := t.freeSpaces[n-1]
+		t.freeSpaces = t.freeSpaces[:n-1]
+		return index, true
+	}
+	if len(t.spaces) > int(t.limits.Spaces) {
+		return 0, false
+	}
+	t.spaces = append(t.spaces, nil)
+	return uint32(len(t.spaces) - 1), true //nolint:gosec // G115: at most Limits.Spaces
+}
