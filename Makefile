@@ -1,0 +1,90 @@
+# Three targets to remember: make run, make test, make check. Continuous
+# integration runs the last two; "make help" lists them all.
+#
+# Every target makes the machine ready first. Nothing is written outside the
+# repository but Go's own caches, and nothing is fetched but modules and, as
+# root, what internal/setup finds missing.
+
+# The same build on every machine, whatever its Go is set to. No cgo: phi is
+# one static file. Only the race detector needs a C compiler.
+export CGO_ENABLED := 0
+export GOFLAGS     := -buildvcs=false
+export GOWORK      := off
+export GOLANGCI_LINT_CACHE := $(CURDIR)/bin/lint
+
+SETUP := internal/setup/setup.sh
+LINT  := go tool -modfile=internal/tools/go.mod golangci-lint
+BUILD := go build -trimpath
+
+# What a caller may choose: make fuzz FUZZTIME=1m, make sim SEED=42.
+FUZZTIME ?= 10s
+COUNT    ?= 1
+SEED     ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run build test check lint fmt house race fuzz bench \
+	microbench verify verify-long sim cross clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make this machine ready for every target.
+	@$(SETUP) go gcc
+
+setup-%:
+	@$(SETUP) $*
+
+run: build ## The guided tour of what is built.
+	bin/phi tour
+
+build: setup-go ## The program, one static file: bin/phi.
+	$(BUILD) -o bin/phi ./cmd/phi
+
+test: setup-go ## Every test, as a user's machine runs it.
+	go vet ./...
+	go test ./...
+
+check: setup house lint race ## What must be green before a push: house rules, linters, race detector.
+
+house: setup-go ## The rules of the house alone: imports, docs, sizes, names.
+	go test ./internal/house
+
+lint: setup-go ## The linters, on the plain build and on the one with every check in it.
+	$(LINT) run ./...
+	$(LINT) run --build-tags invariants,mutants ./...
+
+fmt: setup-go ## Format the tree.
+	$(LINT) fmt ./...
+
+race: setup ## Every test under the race detector, with the costly invariants on.
+	CGO_ENABLED=1 go test -race -tags invariants -timeout 20m ./...
+
+fuzz: setup-go ## Each fuzz target for FUZZTIME (10s).
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | \
+	while IFS=: read -r file name; do \
+		echo "$${file%/*} $${name#func }"; \
+		go test -tags invariants -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) "$${file%/*}" </dev/null || exit 1; \
+	done
+
+bench: build ## The kernel's benchmarks, as a table.
+	bin/phi bench kernel
+
+microbench: setup-go ## The benchmarks beside the code, COUNT times (1), for benchstat.
+	@grep -rlE --include='*_test.go' '^func Benchmark' . | sed 's|/[^/]*$$||' | sort -u | \
+	xargs -r go test -run '^$$' -bench . -benchmem -count $(COUNT)
+
+verify: setup-go ## Explore the capability manager, then check that every seeded fault is found.
+	go run -tags mutants ./cmd/phi verify capability --mutant all
+
+verify-long: build ## The same exploration, wider and deeper: minutes to hours.
+	bin/phi verify capability --long
+
+sim: setup-go ## The simulator, on SEED (1); the same seed is the same run.
+	go test -tags invariants -count 1 -v ./test/simulate -seed $(SEED)
+
+cross: setup-go ## The program for the other processors: arm64, riscv64.
+	GOOS=linux GOARCH=arm64 $(BUILD) -o bin/phi-linux-arm64 ./cmd/phi
+	GOOS=linux GOARCH=riscv64 $(BUILD) -o bin/phi-linux-riscv64 ./cmd/phi
+
+clean: ## Remove what was built.
+	rm -rf bin
