@@ -142,9 +142,9 @@ func (t *Tree) beget(p Node, d *node, state nodeState) (Node, abi.Status) {
 	if !ok {
 		return 0, abi.StatusLimit
 	}
-	epoch := t.nodes[n].epoch
+	epoch, birth := t.nodes[n].epoch, t.nodes[n].birth
 	t.nodes[n] = *d
-	t.nodes[n].epoch, t.nodes[n].state = epoch, state
+	t.nodes[n].epoch, t.nodes[n].birth, t.nodes[n].state = epoch, birth, state
 	t.link(n, p)
 	t.count(&t.nodes[n])
 	up := &t.nodes[p]
@@ -182,6 +182,20 @@ func (t *Tree) Use(s *Space, h abi.Handle, now int64) (Terms, abi.Status) {
 		d.uses--
 	}
 	return t.terms(d), abi.StatusOK
+}
+
+// Unuse gives back the use that [Tree.Use] charged, for a call that then
+// failed: a failed call changes nothing.
+func (t *Tree) Unuse(s *Space, h abi.Handle) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r, status := s.find(h)
+	if status != abi.StatusOK {
+		return
+	}
+	if d := &t.nodes[r.Node()]; d.uses != abi.Unlimited {
+		d.uses++
+	}
 }
 
 // Terms are what a capability carries beyond rights and badge.

@@ -29,6 +29,7 @@ type node struct {
 	object      uint32
 	space       uint32 // index in Tree.spaces, or noSpace in transit
 	slot        uint32
+	birth       uint32 // how often the node was filled or its place changed
 	depth       uint8
 	state       nodeState
 
@@ -157,8 +158,7 @@ func (t *Tree) take() (Node, bool) {
 	}
 	t.freeNodes = t.nodes[n].next
 	t.nodesFree--
-	epoch := t.nodes[n].epoch
-	t.nodes[n] = node{epoch: epoch}
+	t.nodes[n] = node{epoch: t.nodes[n].epoch, birth: t.nodes[n].birth + 1}
 	return n, true
 }
 
@@ -171,7 +171,7 @@ func (t *Tree) free(n Node) {
 		epoch++
 	}
 	t.dropNode(d)
-	*d = node{epoch: epoch, next: t.freeNodes}
+	*d = node{epoch: epoch, birth: d.birth, next: t.freeNodes}
 	t.freeNodes = n
 	t.nodesFree++
 }
@@ -189,4 +189,16 @@ func (t *Tree) dropNode(d *node) {
 	if d.payer != 0 {
 		t.drop(t.objects[d.payer])
 	}
+}
+
+// Alive reports whether the capability of that key still is where it was, and
+// neither revoked nor deleted.
+func (t *Tree) Alive(key Key) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := Node(key & 0xffffffff)
+	if n == 0 || int(n) >= len(t.nodes) {
+		return false
+	}
+	return t.nodes[n].birth == uint32(key>>32) && t.whole(n)
 }

@@ -50,7 +50,13 @@ type Ref struct {
 	seen  uint64
 	both  uint64 // rights to use, and above them rights to pass on
 	aux   uint64 // node, and above it the entry's marks
+	key   Key
 }
+
+// Key names one capability in one place, for ever: its node and, above that,
+// how often the node had been filled before. Moving a capability gives it a
+// new key. Zero is none.
+type Key uint64
 
 // Rights returns what the holder may exercise.
 func (r *Ref) Rights() abi.Rights { return abi.Rights(r.both & 0xffffffff) }
@@ -58,8 +64,10 @@ func (r *Ref) Rights() abi.Rights { return abi.Rights(r.both & 0xffffffff) }
 // Pass returns what the holder may pass on.
 func (r *Ref) Pass() abi.Rights { return abi.Rights(r.both >> 32) }
 
-// Node returns the number of the capability in the derivation tree. With
-// [Ref.Birth] it names the capability for ever.
+// Key returns the capability's key, for [Tree.Alive].
+func (r *Ref) Key() Key { return r.key }
+
+// Node returns the number of the capability in the derivation tree.
 func (r *Ref) Node() Node { return Node(r.aux & 0xffffffff) }
 
 // Marked reports whether the capability carries anything beyond rights and a

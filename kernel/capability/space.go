@@ -40,7 +40,8 @@ type entry struct {
 	both atomic.Uint64 // rights | pass << 32
 	bdg  atomic.Uint64
 	aux  atomic.Uint64 // node | marks << 32
-	_    [2]uint64
+	key  atomic.Uint64
+	_    uint64
 }
 
 // Space is the CSpace of one task: a table of slots whose size is fixed at
@@ -83,6 +84,13 @@ func (t *Tree) NewSpace(owner uint64, slots uint32) (*Space, abi.Status) {
 	return s, abi.StatusOK
 }
 
+// Room reports whether n more capabilities fit now.
+func (s *Space) Room(n int) bool {
+	s.tree.mu.Lock()
+	defer s.tree.mu.Unlock()
+	return !s.closed && len(s.free) >= n
+}
+
 // Owner returns the number that NewSpace was given.
 func (s *Space) Owner() uint64 { return s.owner }
 
@@ -108,7 +116,7 @@ func (s *Space) Lookup(h abi.Handle, need abi.Rights) (Ref, abi.Status) {
 	if tag != uint64(h)>>abi.HandleIndexBits<<slotBits|slotLive && !staleButAccepted(tag) {
 		return Ref{}, e.why(h)
 	}
-	r := Ref{Object: e.obj.Load(), Badge: e.bdg.Load(), seen: e.seen.Load(), both: e.both.Load(), aux: e.aux.Load()}
+	r := Ref{Object: e.obj.Load(), Badge: e.bdg.Load(), seen: e.seen.Load(), both: e.both.Load(), aux: e.aux.Load(), key: Key(e.key.Load())}
 	schedule.Point()
 	if r.Object == nil || r.Object.epoch.Load() != r.seen || e.tag.Load() != tag {
 		return s.lookupSlow(h, need)
@@ -156,7 +164,7 @@ func (s *Space) find(h abi.Handle) (Ref, abi.Status) {
 	if tag != h.Generation()<<slotBits|slotLive && !staleButAccepted(tag) {
 		return Ref{}, e.why(h)
 	}
-	r := Ref{Object: e.obj.Load(), Badge: e.bdg.Load(), both: e.both.Load(), aux: e.aux.Load()}
+	r := Ref{Object: e.obj.Load(), Badge: e.bdg.Load(), both: e.both.Load(), aux: e.aux.Load(), key: Key(e.key.Load())}
 	r.seen = r.Object.epoch.Load()
 	if e.seen.Load() != r.seen {
 		if !s.tree.whole(r.Node()) && !mutant.On(mutant.WalkSkipped) {
@@ -195,6 +203,7 @@ func (s *Space) fill(e *entry, n Node) {
 	e.both.Store(uint64(d.rights) | uint64(d.pass)<<32)
 	e.bdg.Store(d.badge)
 	e.aux.Store(uint64(n) | uint64(d.marks())<<32)
+	e.key.Store(uint64(n) | uint64(d.birth)<<32)
 	e.seen.Store(o.epoch.Load())
 }
 

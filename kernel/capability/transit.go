@@ -113,6 +113,7 @@ func (t *Tree) installOne(n Node, to *Space) abi.Handle {
 	}
 	invariant.Always(d.state == nodeCopying || d.state == nodeMoving, "capability: installed what was not in transit")
 	d.state = nodeHeld
+	d.birth++
 	return to.install(n)
 }
 
@@ -181,5 +182,6 @@ func (t *Tree) Move(from *Space, h abi.Handle, to *Space) (abi.Handle, abi.Statu
 	if !mutant.On(mutant.MoveKeepsSource) {
 		from.clear(d.slot, slotFree)
 	}
+	d.birth++
 	return to.install(r.Node()), abi.StatusOK
 }

@@ -95,13 +95,21 @@ func (t *Tree) NewObject(typ abi.ObjectType, self any) (*Object, abi.Status) {
 	return o, abi.StatusOK
 }
 
-// Original installs the first capability to an object, with the given rights
-// to use and to pass on. It is how authority comes into being: the gate calls
+// Origin says what the first capability to an object is.
+type Origin struct {
+	Rights  abi.Rights // to use and to pass on
+	Badge   uint64
+	Ceiling abi.Label
+	// Uses is zero for no limit.
+	Uses uint32
+}
+
+// Original installs the first capability to an object. It is how authority comes into being: the gate calls
 // it for what a task makes out of its own budget, and the boot manifest's
 // reader for the rest.
 //
 // StatusTableFull or StatusLimit.
-func (t *Tree) Original(s *Space, o *Object, rights abi.Rights, badge uint64) (abi.Handle, abi.Status) {
+func (t *Tree) Original(s *Space, o *Object, first Origin) (abi.Handle, abi.Status) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s.closed || len(s.free) == 0 {
@@ -112,8 +120,11 @@ func (t *Tree) Original(s *Space, o *Object, rights abi.Rights, badge uint64) (a
 		return 0, abi.StatusLimit
 	}
 	d := &t.nodes[n]
-	d.object, d.rights, d.pass, d.badge = o.index, rights, rights, badge
-	d.ceiling, d.uses, d.copies = abi.LabelTop(), abi.Unlimited, abi.Unlimited
+	d.object, d.rights, d.pass, d.badge = o.index, first.Rights, first.Rights, first.Badge
+	d.ceiling, d.uses, d.copies = first.Ceiling, abi.Unlimited, abi.Unlimited
+	if first.Uses > 0 {
+		d.uses, d.copies = first.Uses, 0
+	}
 	d.state = nodeHeld
 	t.count(d)
 	return s.install(n), abi.StatusOK
