@@ -30,25 +30,38 @@ const closedBit = 1 << 63
 // place and filling it holds up the receiver, though not other senders: that
 // is the price of keeping order without a lock.
 //
-// The consumer's methods, Head, Drop, Wait and Drain, need the consumer flag:
+// The receiver's methods, Head, Drop, Wait and Drain, need the consumer flag:
 // see [Mailbox.AcquireConsumer].
+//
+// The words are kept on cache lines by who writes them.
 type Mailbox struct {
 	cells []cell
 	mask  uint64
-	_     [lineBytes - 32]byte
+	batch uint64 // drops between two publications of the head
+	_     [lineBytes - 40]byte
 
 	// tail counts the places that senders have reserved; its top bit is
-	// closedBit. Senders write it, so it stands on a line of its own.
+	// closedBit. Senders write it.
 	tail atomic.Uint64
-	_    [lineBytes - 8]byte
-
-	// head counts the messages dropped. Guarded by the consumer flag.
-	head     uint64
-	consumer atomic.Uint32
+	// headSeen is a head that some sender has read from consumer: it may be
+	// old, and then is read again before a mailbox is said to be full.
+	headSeen atomic.Uint64
 	_        [lineBytes - 16]byte
 
-	// sleeper is the parker of a receiver that sleeps or is about to; senders
-	// load it after each message, the receiver writes it only to sleep.
+	// head counts the messages dropped, and shown what of it senders can see.
+	// Guarded by the consumer flag.
+	head  uint64
+	shown uint64
+	_     [lineBytes - 16]byte
+
+	// consumer is the head that senders can see, times two, and the consumer
+	// flag in the lowest bit, so that giving up the flag publishes the head.
+	// The receiver writes it; senders read it when the mailbox seems full.
+	consumer atomic.Uint64
+	_        [lineBytes - 8]byte
+
+	// sleeper is the parker of a receiver that sleeps or is about to. Senders
+	// load it after each message; the receiver writes it only to sleep.
 	sleeper atomic.Pointer[platform.Parker]
 	_       [lineBytes - 8]byte
 }
@@ -56,10 +69,14 @@ type Mailbox struct {
 // lineBytes is the size of a cache line on the machines that ΦOS runs on.
 const lineBytes = 64
 
-// cell is one place of the queue. The sequence says whose turn it is: 2p when
-// it is free for the sender of position p, 2p+1 when it holds that message.
-// Vyukov counts in steps of one, which cannot tell full from free when there
-// is a single cell.
+// batchMax is the most messages that a receiver drops, keeping the consumer
+// flag, before senders can use their places.
+const batchMax = 32
+
+// cell is one place of the queue. The sequence is p+1 once the message of
+// position p is there. Vyukov's cell is also marked free again, by the
+// receiver; with one receiver its head says the same of all cells at once, and
+// the cells' lines pass from sender to receiver but not back.
 type cell struct {
 	sequence atomic.Uint64
 	envelope Envelope
@@ -71,7 +88,7 @@ const cellBytes = 640
 // Bytes returns how much memory a mailbox of the given capacity takes, for
 // whoever is charged for it.
 func Bytes(capacity int) uint64 {
-	return uint64(rounded(capacity))*cellBytes + 4*lineBytes //nolint:gosec // G115: rounded is never negative
+	return uint64(rounded(capacity))*cellBytes + 5*lineBytes //nolint:gosec // G115: rounded is never negative
 }
 
 func rounded(capacity int) int {
@@ -88,11 +105,11 @@ func New(capacity int) (*Mailbox, abi.Status) {
 	if n == 0 {
 		return nil, abi.StatusBadArgument
 	}
-	b := &Mailbox{cells: make([]cell, n), mask: uint64(n - 1)} //nolint:gosec // G115: n is at least 1
-	for i := range b.cells {
-		b.cells[i].sequence.Store(2 * uint64(i)) //nolint:gosec // G115: i is an index
-	}
-	return b, abi.StatusOK
+	return &Mailbox{
+		cells: make([]cell, n),
+		mask:  uint64(n - 1), //nolint:gosec // G115: n is at least 1
+		batch: uint64(min(max(n/4, 1), batchMax)),
+	}, abi.StatusOK
 }
 
 // Capacity returns how many messages the mailbox can hold.
@@ -107,7 +124,11 @@ func (b *Mailbox) Capacity() int { return len(b.cells) }
 // Preconditions:
 //   - m.Check is StatusOK.
 //   - the mailbox was made by New.
-func (b *Mailbox) Send(m *abi.Message, s Stamp) abi.Status {
+func (b *Mailbox) Send(m *abi.Message, s Stamp) abi.Status { return b.send(m, &s) }
+
+// send is apart so that Send is small enough to be inlined, and the stamp is
+// built where it is read.
+func (b *Mailbox) send(m *abi.Message, s *Stamp) abi.Status {
 	invariant.Check(m.Check() == abi.StatusOK, "a message is checked before it is sent")
 	invariant.Check(int(s.TransitCount) <= len(s.Transit), "a stamp carries at most MessageHandleMax capabilities")
 	for range sendAttemptsMax {
@@ -115,28 +136,37 @@ func (b *Mailbox) Send(m *abi.Message, s Stamp) abi.Status {
 		if position&closedBit != 0 {
 			return abi.StatusPeerDead
 		}
-		c := &b.cells[position&b.mask]
 		schedule.Point()
-		turn := c.sequence.Load()
-		if turn == 2*position {
-			schedule.Point()
-			if !b.tail.CompareAndSwap(position, position+1) {
-				continue
+		if position-b.headSeen.Load() > b.mask && !b.free(position) {
+			// With an old position the answer says nothing: the tail has moved
+			// on. With the present one, the head cannot be beyond it.
+			if b.tail.Load() == position {
+				return abi.StatusMailboxFull
 			}
-			schedule.Point()
-			c.envelope.fill(m, &s)
-			c.sequence.Store(2*position + 1)
-			schedule.Point()
-			b.wake()
-			return abi.StatusOK
+			continue
 		}
-		// The place still holds the message of a lap ago: the queue is full,
-		// unless the tail has moved on meanwhile and the comparison is stale.
-		if turn < 2*position && b.tail.Load() == position {
-			return abi.StatusMailboxFull
+		schedule.Point()
+		if !b.tail.CompareAndSwap(position, position+1) {
+			continue
 		}
+		schedule.Point()
+		c := &b.cells[position&b.mask]
+		c.envelope.fill(m, s)
+		c.sequence.Store(position + 1)
+		schedule.Point()
+		b.wake()
+		return abi.StatusOK
 	}
 	return abi.StatusBusy
+}
+
+// free reads the receiver's head anew, and reports whether it leaves a place
+// for position.
+func (b *Mailbox) free(position uint64) bool {
+	head := b.consumer.Load() >> 1
+	schedule.Point()
+	b.headSeen.Store(head)
+	return position-head <= b.mask
 }
 
 // wake unparks the receiver if it sleeps. The caller has already made what it

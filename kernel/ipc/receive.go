@@ -10,20 +10,35 @@ import (
 // AcquireConsumer makes the caller the mailbox's receiver until
 // ReleaseConsumer. It never blocks; it returns StatusBusy when another is.
 func (b *Mailbox) AcquireConsumer() abi.Status {
-	if !b.consumer.CompareAndSwap(0, 1) {
+	w := b.consumer.Load()
+	if w&1 != 0 || !b.consumer.CompareAndSwap(w, w|1) {
 		return abi.StatusBusy
 	}
 	return abi.StatusOK
 }
 
-// ReleaseConsumer lets another be the receiver.
+// ReleaseConsumer lets another be the receiver, and senders use the places of
+// all messages dropped.
 //
 // Preconditions:
 //   - the caller is the receiver.
 func (b *Mailbox) ReleaseConsumer() {
-	invariant.Check(b.consumer.Load() == 1, "only the receiver gives up the mailbox")
-	b.consumer.Store(0)
+	invariant.Check(b.held(), "only the receiver gives up the mailbox")
+	b.shown = b.head
+	b.consumer.Store(b.head << 1)
 }
+
+// publish lets senders use the places of all messages dropped, without giving
+// up the flag.
+func (b *Mailbox) publish() {
+	if b.shown != b.head {
+		b.shown = b.head
+		b.consumer.Store(b.head<<1 | 1)
+	}
+}
+
+// held reports whether there is a receiver.
+func (b *Mailbox) held() bool { return b.consumer.Load()&1 != 0 }
 
 // Head returns the oldest message without taking it, nil when there is none or
 // when its sender has not finished writing it. The envelope is the mailbox's:
@@ -34,27 +49,31 @@ func (b *Mailbox) ReleaseConsumer() {
 // Preconditions:
 //   - the caller is the receiver.
 func (b *Mailbox) Head() *Envelope {
-	invariant.Check(b.consumer.Load() == 1, "only the receiver looks at the head")
+	invariant.Check(b.held(), "only the receiver looks at the head")
 	c := &b.cells[b.head&b.mask]
-	if c.sequence.Load() != 2*b.head+1 {
+	if c.sequence.Load() != b.head+1 {
 		return nil
 	}
 	return &c.envelope
 }
 
-// Drop takes the oldest message away and gives its place back to senders. Its
-// bytes are cleared first.
+// Drop takes the oldest message away and clears its bytes. Its place goes back
+// to senders with the flag, or earlier: when the receiver waits, and after
+// every few drops, at most batchMax or a quarter of the capacity. To publish
+// each drop would cost a locked store where the flag is kept over many.
 //
 // Preconditions:
 //   - the caller is the receiver.
 //   - Head is not nil.
 func (b *Mailbox) Drop() {
 	c := &b.cells[b.head&b.mask]
-	invariant.Check(c.sequence.Load() == 2*b.head+1, "there is a message to drop")
+	invariant.Check(c.sequence.Load() == b.head+1, "there is a message to drop")
 	c.envelope.wipe()
 	schedule.Point()
-	c.sequence.Store(2 * (b.head + uint64(len(b.cells))))
 	b.head++
+	if b.head-b.shown >= b.batch {
+		b.publish()
+	}
 }
 
 // Wait blocks on p until there is a message to look at. It returns StatusOK
@@ -73,6 +92,9 @@ func (b *Mailbox) Wait(p *platform.Parker, deadline int64) abi.Status {
 		if status := b.settled(); status != abi.StatusEmpty {
 			return status
 		}
+		// Senders that find the mailbox full send nothing, and so wake nobody:
+		// they must see the places before the receiver sleeps.
+		b.publish()
 		schedule.Point()
 		b.sleeper.Store(p)
 		schedule.Point()
@@ -121,5 +143,6 @@ func (b *Mailbox) Drain(dispose func(*Envelope)) bool {
 		dispose(e)
 		b.Drop()
 	}
+	b.publish()
 	return b.settled() == abi.StatusPeerDead
 }
