@@ -7,8 +7,10 @@
 // change what it sees, and cannot allow what the kernel refuses: it is asked
 // after rights, labels and budgets, and before anything is done.
 //
-// An empty point costs one atomic load and one branch. The context is built
-// only for a hook that is there:
+// An empty point costs one atomic load and one branch, where the context is
+// built only for a hook that is there. [Table.IPC] and its like are shorter to
+// write, and build the context in any case: they are for the slow paths.
+//
 //
 //	if h := table.IPCHook(); h != nil {
 //		if status := h(hook.IPC{…}); status != abi.StatusOK {
@@ -45,8 +47,8 @@ import (
 // Func is a hook of the point whose context is C.
 type Func[C any] func(C) abi.Status
 
-// point holds the hook of one point. It is not a field of atomic.Value: that
-// needs a type assertion on every load.
+// point holds the hook of one point. Rejected: an atomic.Value, which asserts
+// the type on every load.
 type point[C any] struct {
 	hook atomic.Pointer[Func[C]]
 }
