@@ -99,3 +99,252 @@ func TestStatuses(t *testing.T) {
 		t.Errorf("below closed paid %d", spent)
 	}
 }
+
+// TestClose follows one closing through: at once, behind, and what comes back
+// afterwards.
+func TestClose(t *testing.T) {
+	root := NewRoot(all(100))
+	parent := carve(t, root, 50)
+	child := carve(t, parent, 20)
+	if status := child.TakeAll(all(5)); status != abi.StatusOK {
+		t.Fatal(status)
+	}
+	if status := parent.TakeAll(all(7)); status != abi.StatusOK {
+		t.Fatal(status)
+	}
+	expect(t, "root before", root, 50, 0)
+
+	parent.Close()
+	parent.Close()
+	if !parent.Dead() || !child.Dead() || root.Dead() {
+		t.Error("closing kills the budget and those below, not those above")
+	}
+	expect(t, "root at once", root, 50+23, 7)
+	expect(t, "closed", parent, 0, 0)
+	expect(t, "below closed", child, 15, 5)
+
+	// What the living held comes back to the one above, before and after the
+	// budget below is settled.
+	parent.Give(abi.ResourceMemory, 7)
+	child.Give(abi.ResourceSlots, 5)
+	if done, more := root.Reclaim(1); done != 1 || more != true {
+		t.Errorf("reclaim: %d, %v", done, more)
+	}
+	if done, more := child.Reclaim(8); done != 0 || more {
+		t.Errorf("reclaim again: %d, %v", done, more)
+	}
+	expect(t, "child settled", child, 0, 0)
+	child.Give(abi.ResourceMemory, 5)
+	parent.Give(abi.ResourceSlots, 7)
+	account := root.Account()
+	for r := range abi.Resource(abi.ResourceCount) {
+		want := [3]uint64{100 - 12, 0, 12}
+		if r.Held() {
+			want = [3]uint64{100, 0, 0}
+		}
+		if got := [3]uint64{account.Available[r], account.Held[r], account.Spent[r]}; got != want {
+			t.Errorf("%s in the end: %v, want %v", r, got, want)
+		}
+	}
+}
+
+// TestCloseRoot closes everything: the amounts stay with the root.
+func TestCloseRoot(t *testing.T) {
+	root := NewRoot(all(100))
+	child := carve(t, root, 30)
+	carve(t, child, 10)
+	root.Close()
+	for range 3 {
+		root.Reclaim(2)
+	}
+	expect(t, "closed root", root, 100, 0)
+	if status := root.Take(abi.ResourceMemory, 1); status != abi.StatusRevoked {
+		t.Errorf("closed root takes: %v", status)
+	}
+}
+
+// TestReclaimSlices checks that no slice does more than it may and that every
+// budget below a closed one is closed in the end.
+func TestReclaimSlices(t *testing.T) {
+	root := NewRoot(all(1 << 20))
+	top := carve(t, root, 1<<19)
+	count := 0
+	for range 10 {
+		b := carve(t, top, 1<<10)
+		for range 10 {
+			carve(t, b, 1)
+			count++
+		}
+		count++
+	}
+	top.Close()
+	total := 0
+	for more := true; more; {
+		var done int
+		done, more = root.Reclaim(7)
+		if done > 7 {
+			t.Fatalf("a slice of 7 closed %d", done)
+		}
+		total += done
+	}
+	if total != count {
+		t.Errorf("closed %d, want %d", total, count)
+	}
+	if nodes := root.tree.nodes; nodes != 1 {
+		t.Errorf("%d open budgets left, want 1", nodes)
+	}
+	expect(t, "root", root, 1<<20, 0)
+}
+
+func TestLimits(t *testing.T) {
+	root := NewRoot(all(100))
+	b := root
+	for range depthMax - 1 {
+		b = carve(t, b, 1)
+	}
+	if _, status := b.Carve(abi.Amounts{}); status != abi.StatusDepth {
+		t.Errorf("too deep: %v", status)
+	}
+	wide := NewRoot(abi.Amounts{})
+	var last *Budget
+	for range childrenMax {
+		last = carve(t, wide, 0)
+	}
+	if _, status := wide.Carve(abi.Amounts{}); status != abi.StatusLimit {
+		t.Errorf("too wide: %v", status)
+	}
+	last.Close()
+	carve(t, wide, 0)
+	wide.tree.nodes = nodesMax
+	if _, status := last.parent.child.Carve(abi.Amounts{}); status != abi.StatusLimit {
+		t.Errorf("too many: %v", status)
+	}
+}
+
+// TestFailureLeavesNoTrace checks that a refused call changes no account.
+func TestFailureLeavesNoTrace(t *testing.T) {
+	root := NewRoot(all(10))
+	child := carve(t, root, 4)
+	before := [2]Account{root.Account(), child.Account()}
+	partly := all(1)
+	partly[abi.ResourceEnergy] = 11
+	if _, status := root.Carve(partly); status != abi.StatusBudget {
+		t.Errorf("carve: %v", status)
+	}
+	for _, status := range []abi.Status{
+		root.TakeAll(partly), root.Grow(child, partly), root.Shrink(child, partly),
+		root.Take(abi.ResourceMemory, 11), root.Spend(abi.ResourceCPU, 11),
+	} {
+		if status != abi.StatusBudget {
+			t.Errorf("status: %v", status)
+		}
+	}
+	if after := [2]Account{root.Account(), child.Account()}; after != before {
+		t.Errorf("accounts %+v, want %+v", after, before)
+	}
+}
+
+func TestSpendUpTo(t *testing.T) {
+	root := NewRoot(all(10))
+	if spent := root.SpendUpTo(abi.ResourceCPU, 4); spent != 4 {
+		t.Errorf("covered: %d", spent)
+	}
+	if spent := root.SpendUpTo(abi.ResourceCPU, math.MaxUint64); spent != 6 {
+		t.Errorf("overdrawn: %d", spent)
+	}
+	if spent := root.SpendUpTo(abi.ResourceCPU, 1); spent != 0 {
+		t.Errorf("empty: %d", spent)
+	}
+}
+
+// TestBroken checks that broken invariants stop the program.
+func TestBroken(t *testing.T) {
+	for name, breaks := range map[string]func(){
+		"give what nobody took": func() { NewRoot(all(9)).Give(abi.ResourceMemory, 1) },
+		"give what another took": func() {
+			root := NewRoot(all(9))
+			child := carve(t, root, 4)
+			child.Take(abi.ResourceMemory, 2)
+			child.Close()
+			root.Give(abi.ResourceMemory, 1)
+		},
+		"give twice after closing": func() {
+			root := NewRoot(all(9))
+			child := carve(t, root, 4)
+			child.Take(abi.ResourceMemory, 2)
+			root.Take(abi.ResourceMemory, 2)
+			child.Close()
+			child.Give(abi.ResourceMemory, 2)
+			child.Give(abi.ResourceMemory, 1)
+		},
+		"give what is spent": func() {
+			root := NewRoot(all(9))
+			root.Spend(abi.ResourceCPU, 4)
+			root.GiveAll(all(1))
+		},
+		"overflow": func() {
+			most := all(math.MaxUint64)
+			one := all(1)
+			add(&most, &one)
+		},
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: nothing stopped it", name)
+				}
+			}()
+			breaks()
+		}()
+	}
+}
+
+func TestAllocs(t *testing.T) {
+	b := carve(t, carve(t, NewRoot(all(1<<60)), 1<<50), 1<<50)
+	held := abi.Amounts{abi.ResourceMemory: 1, abi.ResourceSlots: 1}
+	if n := testing.AllocsPerRun(100, func() {
+		b.Take(abi.ResourceMemory, 1)
+		b.Give(abi.ResourceMemory, 1)
+		b.Spend(abi.ResourceCPU, 1)
+		b.SpendUpTo(abi.ResourceTokens, 1)
+		b.TakeAll(held)
+		b.GiveAll(held)
+		b.Account()
+	}); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
+	}
+}
+
+func BenchmarkSpend(b *testing.B) {
+	budget := NewRoot(all(math.MaxUint64))
+	for range 4 {
+		budget = carve(b, budget, math.MaxUint64)
+	}
+	for b.Loop() {
+		budget.Spend(abi.ResourceCPU, 1)
+	}
+}
+
+func BenchmarkTakeGive(b *testing.B) {
+	budget := carve(b, NewRoot(all(1<<40)), 1<<30)
+	for b.Loop() {
+		budget.Take(abi.ResourceMemory, 4096)
+		budget.Give(abi.ResourceMemory, 4096)
+	}
+}
+
+// BenchmarkCloseReclaim is the life of a budget with a thousand below it; the
+// closing itself is one step whatever is below.
+func BenchmarkCloseReclaim(b *testing.B) {
+	root := NewRoot(all(1 << 40))
+	for b.Loop() {
+		top := carve(b, root, 1<<20)
+		for range 1000 {
+			carve(b, top, 1)
+		}
+		top.Close()
+		for more := true; more; {
+			_, more = root.Reclaim(100)
+		}
+	}
+}
