@@ -41,8 +41,8 @@
 // layout of a header is the same in all versions.
 //
 // Lock order: Journal.mu is a leaf. The clock and the log are called under
-// it, since the order of the records is the order of the chain; a log must
-// therefore only buffer and never wait for its disk.
+// it, since the order of the records is the order of the chain; a log should
+// therefore buffer, for whoever waits for it makes everyone wait.
 //
 // Invariants: the sequence counts up from 0 without a gap; the scratch buffer
 // begins with the hash of the last record that the log accepted; a record

@@ -92,7 +92,7 @@ func encode(b []byte, r *Record) int {
 	}
 	if r.Text != "" {
 		to := e.take(fieldText, 1+len(r.Text))
-		to[0] = byte(len(r.Text))
+		to[0] = byte(len(r.Text)) //nolint:gosec // G115: at most TextBytesMax
 		copy(to[1:], r.Text)
 	}
 

@@ -73,19 +73,24 @@ func samples() []Record {
 }
 
 // written returns a journal of the samples and the log that it is in.
-func written(t testing.TB) (*Journal, *memoryLog) {
-	t.Helper()
+func written(tb testing.TB) (*Journal, *memoryLog) {
+	tb.Helper()
 	log := &memoryLog{}
 	j, status := New(log, new(tick), 42, Options{Node: 7})
 	if status != abi.StatusOK {
-		t.Fatal(status)
+		tb.Fatal(status)
 	}
 	for _, r := range samples() {
-		if status := j.Append(r); status != abi.StatusOK {
-			t.Fatal(status)
-		}
+		mustAppend(tb, j, r)
 	}
 	return j, log
+}
+
+func mustAppend(tb testing.TB, j *Journal, r Record) {
+	tb.Helper()
+	if status := j.Append(r); status != abi.StatusOK {
+		tb.Fatal(status)
+	}
 }
 
 func TestReadBack(t *testing.T) {
@@ -198,7 +203,7 @@ func TestAppendAllocs(t *testing.T) {
 		t.Fatal(status)
 	}
 	r := full()
-	if n := testing.AllocsPerRun(100, func() { j.Append(r) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _ = j.Append(r) }); n != 0 {
 		t.Errorf("Append allocates %v times", n)
 	}
 }
@@ -216,7 +221,7 @@ func TestHammerAppend(t *testing.T) {
 	for w := range writers {
 		wg.Go(func() {
 			for i := range each {
-				j.Append(Record{Kind: KindNote, Task: uint64(w + 1), Object: uint64(i + 1)})
+				_ = j.Append(Record{Kind: KindNote, Task: uint64(w + 1), Object: uint64(i + 1)})
 				_ = j.Position()
 			}
 		})
@@ -252,7 +257,7 @@ func BenchmarkAppend(b *testing.B) {
 			j, _ := New(discard{}, new(tick), 1, Options{})
 			b.ReportAllocs()
 			for b.Loop() {
-				j.Append(c.r)
+				_ = j.Append(c.r)
 			}
 		})
 	}

@@ -88,7 +88,7 @@ func TestAnchor(t *testing.T) {
 	forged, _ := New(log, new(tick), 42, Options{Node: 7})
 	for _, r := range samples() {
 		r.Task++
-		forged.Append(r)
+		mustAppend(t, forged, r)
 	}
 	if _, fault := Verify(log.bytes, Position{}); fault != FaultNone {
 		t.Fatal(fault)
@@ -206,7 +206,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	seen := map[string]bool{kindEnd.String(): true, faultEnd.String(): true}
-	for f := FaultNone; f < faultEnd; f++ {
+	for f := range faultEnd {
 		if f.String() == "" || seen[f.String()] {
 			t.Errorf("fault %d: text %q", f, f)
 		}
@@ -242,7 +242,7 @@ func FuzzVerify(f *testing.F) {
 	j, _ := New(log, new(tick), 42, Options{})
 	at, header := j.Position(), bytes.Clone(log.bytes)
 	for i, r := range samples() {
-		j.Append(r)
+		mustAppend(f, j, r)
 		f.Add(bytes.Clone(log.record(i + 1)))
 	}
 	f.Fuzz(func(t *testing.T, tail []byte) {
@@ -272,7 +272,7 @@ func TestVerifyAllocs(t *testing.T) {
 	j, _ := New(log, new(tick), 1, Options{})
 	r := full()
 	r.Text = ""
-	j.Append(r)
+	mustAppend(t, j, r)
 	n := testing.AllocsPerRun(100, func() { _, _ = Verify(log.bytes, Position{}) })
 	if n > 2 { // the verifier and its record, whatever the length of the journal
 		t.Errorf("Verify allocates %v times", n)
