@@ -165,11 +165,23 @@ func (r *Region) Unpin(n uint64) abi.Status {
 	return abi.StatusOK
 }
 
+// Pins returns how many pins the region has.
+func (r *Region) Pins() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.pins
+}
+
 // Window is a part of a region that a capability reaches: Bytes bytes from
 // Base on, counted from the region's start.
 type Window struct {
 	Base  uint64
 	Bytes uint64
+	// Live reports whether the capability still is. Read and Write ask it at
+	// the moment when no revocation can come between the answer and the copy,
+	// and return StatusRevoked when it is not; nil when there is nothing to
+	// ask.
+	Live func() bool
 }
 
 // Read copies bytes from offset on in the window to a program's. It returns
@@ -205,6 +217,8 @@ func (r *Region) checkLocked(w Window, offset, n uint64) abi.Status {
 		return abi.StatusRange
 	case offset > w.Bytes || n > w.Bytes-offset:
 		return abi.StatusRange
+	case w.Live != nil && !w.Live():
+		return abi.StatusRevoked
 	}
 	return abi.StatusOK
 }
