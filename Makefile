@@ -17,9 +17,10 @@ LINT  := go tool -modfile=internal/tools/go.mod golangci-lint
 BUILD := go build -trimpath
 
 # What a caller may choose: make fuzz FUZZTIME=1m, make sim SEED=42.
-FUZZTIME ?= 10s
-COUNT    ?= 1
-SEED     ?= 1
+FUZZTIME  ?= 10s
+BENCHTIME ?= 200ms
+COUNT     ?= 1
+SEED      ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run build test check lint fmt house race fuzz bench \
@@ -69,9 +70,9 @@ fuzz: setup-go ## Each fuzz target for FUZZTIME (10s).
 bench: build ## The kernel's benchmarks, as a table.
 	bin/phi bench kernel
 
-microbench: setup-go ## The benchmarks beside the code, COUNT times (1), for benchstat.
+microbench: setup-go ## The benchmarks beside the code, COUNT times (1) of BENCHTIME (200ms), for benchstat.
 	@grep -rlE --include='*_test.go' '^func Benchmark' . | sed 's|/[^/]*$$||' | sort -u | \
-	xargs -r go test -run '^$$' -bench . -benchmem -count $(COUNT)
+	xargs -r go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(COUNT)
 
 verify: setup-go ## Explore the capability manager, then check that every seeded fault is found.
 	go run -tags mutants ./cmd/phi verify capability --mutant all
