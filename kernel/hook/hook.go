@@ -11,7 +11,6 @@
 // built only for a hook that is there. [Table.IPC] and its like are shorter to
 // write, and build the context in any case: they are for the slow paths.
 //
-//
 //	if h := table.IPCHook(); h != nil {
 //		if status := h(hook.IPC{…}); status != abi.StatusOK {
 //			return status
