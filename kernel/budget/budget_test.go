@@ -16,11 +16,11 @@ func all(n uint64) (amounts abi.Amounts) {
 }
 
 // carve carves n of every resource or fails the test.
-func carve(t testing.TB, b *Budget, n uint64) *Budget {
-	t.Helper()
+func carve(tb testing.TB, b *Budget, n uint64) *Budget {
+	tb.Helper()
 	child, status := b.Carve(all(n))
 	if status != abi.StatusOK {
-		t.Fatalf("carve %d: %v", n, status)
+		tb.Fatalf("carve %d: %v", n, status)
 	}
 	return child
 }
@@ -264,22 +264,22 @@ func TestBroken(t *testing.T) {
 		"give what another took": func() {
 			root := NewRoot(all(9))
 			child := carve(t, root, 4)
-			child.Take(abi.ResourceMemory, 2)
+			_ = child.Take(abi.ResourceMemory, 2)
 			child.Close()
 			root.Give(abi.ResourceMemory, 1)
 		},
 		"give twice after closing": func() {
 			root := NewRoot(all(9))
 			child := carve(t, root, 4)
-			child.Take(abi.ResourceMemory, 2)
-			root.Take(abi.ResourceMemory, 2)
+			_ = child.Take(abi.ResourceMemory, 2)
+			_ = root.Take(abi.ResourceMemory, 2)
 			child.Close()
 			child.Give(abi.ResourceMemory, 2)
 			child.Give(abi.ResourceMemory, 1)
 		},
 		"give what is spent": func() {
 			root := NewRoot(all(9))
-			root.Spend(abi.ResourceCPU, 4)
+			_ = root.Spend(abi.ResourceCPU, 4)
 			root.GiveAll(all(1))
 		},
 		"overflow": func() {
@@ -303,11 +303,11 @@ func TestAllocs(t *testing.T) {
 	b := carve(t, carve(t, NewRoot(all(1<<60)), 1<<50), 1<<50)
 	held := abi.Amounts{abi.ResourceMemory: 1, abi.ResourceSlots: 1}
 	if n := testing.AllocsPerRun(100, func() {
-		b.Take(abi.ResourceMemory, 1)
+		_ = b.Take(abi.ResourceMemory, 1)
 		b.Give(abi.ResourceMemory, 1)
-		b.Spend(abi.ResourceCPU, 1)
+		_ = b.Spend(abi.ResourceCPU, 1)
 		b.SpendUpTo(abi.ResourceTokens, 1)
-		b.TakeAll(held)
+		_ = b.TakeAll(held)
 		b.GiveAll(held)
 		b.Account()
 	}); n != 0 {
@@ -321,14 +321,14 @@ func BenchmarkSpend(b *testing.B) {
 		budget = carve(b, budget, math.MaxUint64)
 	}
 	for b.Loop() {
-		budget.Spend(abi.ResourceCPU, 1)
+		_ = budget.Spend(abi.ResourceCPU, 1)
 	}
 }
 
 func BenchmarkTakeGive(b *testing.B) {
 	budget := carve(b, NewRoot(all(1<<40)), 1<<30)
 	for b.Loop() {
-		budget.Take(abi.ResourceMemory, 4096)
+		_ = budget.Take(abi.ResourceMemory, 4096)
 		budget.Give(abi.ResourceMemory, 4096)
 	}
 }

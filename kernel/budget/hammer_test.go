@@ -64,9 +64,9 @@ func hammer(random *rand.Rand, root, shared *Budget, rounds int) {
 		}
 		taken := random.Uint64N(8)
 		got := b.Take(abi.ResourceMemory, taken)
-		b.Spend(abi.ResourceCPU, random.Uint64N(8))
+		_ = b.Spend(abi.ResourceCPU, random.Uint64N(8))
 		b.SpendUpTo(abi.ResourceTokens, random.Uint64N(100))
-		parent.Grow(b, all(1))
+		_ = parent.Grow(b, all(1))
 		switch random.IntN(4) {
 		case 0:
 			parent.Close()

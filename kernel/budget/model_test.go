@@ -28,6 +28,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
 	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 1)), endowment: all(1000)}
 	w.all = []*model{{real: NewRoot(w.endowment), account: Account{Available: w.endowment}}}
 	return w
@@ -247,7 +248,7 @@ func (w *world) resize(m *model, amounts abi.Amounts) {
 func (w *world) check() {
 	w.t.Helper()
 	var total abi.Amounts
-	real := map[*model]*Account{}
+	sums := map[*model]*Account{}
 	for _, m := range w.all {
 		account := m.real.Account()
 		if account.Dead != m.account.Dead || account.Dead != m.real.Dead() {
@@ -257,12 +258,12 @@ func (w *world) check() {
 			w.t.Fatalf("children: %d, want %d", account.Children, m.account.Children)
 		}
 		heir := m.heir()
-		if real[heir] == nil {
-			real[heir] = &Account{}
+		if sums[heir] == nil {
+			sums[heir] = &Account{}
 		}
-		add(&real[heir].Available, &account.Available)
-		add(&real[heir].Held, &account.Held)
-		add(&real[heir].Spent, &account.Spent)
+		add(&sums[heir].Available, &account.Available)
+		add(&sums[heir].Held, &account.Held)
+		add(&sums[heir].Spent, &account.Spent)
 		for _, part := range []abi.Amounts{account.Available, account.Held, account.Spent} {
 			add(&total, &part)
 		}
@@ -270,7 +271,7 @@ func (w *world) check() {
 	if total != w.endowment {
 		w.t.Fatalf("all accounts sum to %v, want %v", total, w.endowment)
 	}
-	for m, account := range real {
+	for m, account := range sums {
 		if account.Available != m.account.Available || account.Held != m.account.Held ||
 			account.Spent != m.account.Spent {
 			w.t.Fatalf("account %+v, want %+v", *account, m.account)

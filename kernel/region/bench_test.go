@@ -25,6 +25,11 @@ func (still) Unpin(uint64, uint64)                                       {}
 func (still) Read(platform.Space, uint64, []byte) abi.Status             { return abi.StatusOK }
 func (still) Write(platform.Space, uint64, []byte) abi.Status            { return abi.StatusOK }
 
+// lease is a capability in little.
+type lease struct{ live bool }
+
+func (l *lease) current() bool { return l.live }
+
 // TestAllocs checks the paths of a handover and of what follows it.
 func TestAllocs(t *testing.T) {
 	r := create(t, NewArena(still{}, 1), 4*page)
@@ -32,15 +37,16 @@ func TestAllocs(t *testing.T) {
 	place(t, r, Mapping{Space: s + 1, Bytes: page, Access: platform.AccessPrivate})
 	m := Mapping{Space: s, Bytes: page, Access: platform.AccessPrivate, Dead: func(uint64) bool { return false }}
 	buffer := make([]byte, 64)
+	alive := &lease{true}
 	if n := testing.AllocsPerRun(100, func() {
 		r.Retain()
-		r.Write(Window{Bytes: page}, 8, buffer)
-		r.Read(Window{Bytes: page}, 8, buffer)
+		_ = r.Write(Window{Bytes: page, Live: alive.current}, 8, buffer)
+		_ = r.Read(Window{Bytes: page}, 8, buffer)
 		address, _ := r.Map(m)
 		r.Settle(nobody)
-		r.Unmap(s, address)
-		r.Pin(1)
-		r.Unpin(1)
+		_, _ = r.Unmap(s, address)
+		_ = r.Pin(1)
+		_ = r.Unpin(1)
 		r.Release()
 	}); n != 0 {
 		t.Errorf("%v allocations, want 0", n)
@@ -77,7 +83,7 @@ func BenchmarkMapUnmap(b *testing.B) {
 			m := Mapping{Space: 1, Bytes: r.Bytes(), Access: platform.AccessShared}
 			for b.Loop() {
 				address, _ := r.Map(m)
-				r.Unmap(1, address)
+				_, _ = r.Unmap(1, address)
 			}
 		})
 	}
@@ -87,7 +93,7 @@ func BenchmarkRead64(b *testing.B) {
 	r := create(b, NewArena(still{}, 1), page)
 	buffer := make([]byte, 64)
 	for b.Loop() {
-		r.Read(Window{Bytes: page}, 0, buffer)
+		_ = r.Read(Window{Bytes: page}, 0, buffer)
 	}
 }
 

@@ -39,10 +39,10 @@ func TestHammerRegion(t *testing.T) {
 				if status != abi.StatusOK {
 					address = r.Address() + random.Uint64N(pages)*page
 				}
-				r.Write(Window{Bytes: page}, random.Uint64N(page), buffer)
-				r.Read(Window{Bytes: page}, random.Uint64N(page), buffer)
+				_ = r.Write(Window{Bytes: page}, random.Uint64N(page), buffer)
+				_ = r.Read(Window{Bytes: page}, random.Uint64N(page), buffer)
 				if random.IntN(3) == 0 {
-					r.Unmap(s, address)
+					_, _ = r.Unmap(s, address)
 				}
 				if random.IntN(64) == 0 {
 					r.UnmapSpace(s, nobody)
@@ -69,6 +69,7 @@ func TestHammerRegion(t *testing.T) {
 
 // checkDead fails the test when a mapping of a dead key is not zero pages.
 func checkDead(t *testing.T, r *Region, epoch uint64) {
+	t.Helper()
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, p := range r.placed {
@@ -100,7 +101,7 @@ func TestHammerArena(t *testing.T) {
 				}
 			}
 			for _, r := range held {
-				r.Destroy(nobody)
+				r.Destroy(nil)
 			}
 		})
 	}

@@ -110,13 +110,14 @@ func (r *Region) Unmap(s platform.Space, address uint64) (pages uint64, status a
 		return 0, abi.StatusBadArgument
 	}
 	pages = r.placed[i].settled
-	r.removeLocked(i, i+1, func(uint64, uint64) {})
+	r.removeLocked(i, i+1, nil)
 	return pages, abi.StatusOK
 }
 
 // UnmapSpace takes every mapping of the region out of a space, and calls
-// returned for those with dirtied pages, as Unmap reports them. It belongs
-// before the platform's FreeSpace. It returns how many mappings there were.
+// returned for those with dirtied pages, as Unmap reports them; nil when nobody
+// wants to know. It belongs before the platform's FreeSpace. It returns how
+// many mappings there were.
 func (r *Region) UnmapSpace(s platform.Space, returned func(owner, pages uint64)) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -232,12 +233,13 @@ func (r *Region) overlapsLocked(i int, s platform.Space, address, bytes uint64) 
 	return i < len(r.placed) && r.placed[i].space == s && r.placed[i].address < address+bytes
 }
 
-// removeLocked takes the mappings from first to end out of their spaces.
+// removeLocked takes the mappings from first to end out of their spaces, and
+// calls returned, unless it is nil, for those with dirtied pages.
 func (r *Region) removeLocked(first, end int, returned func(owner, pages uint64)) {
 	for i := first; i < end; i++ {
 		p := &r.placed[i]
 		r.arena.memory.Remove(p.space, p.address, p.bytes)
-		if p.settled > 0 {
+		if p.settled > 0 && returned != nil {
 			returned(p.owner, p.settled)
 		}
 	}

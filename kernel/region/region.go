@@ -104,9 +104,9 @@ func (r *Region) Release() (last bool) {
 
 // Destroy takes the region out of every space, unpins it, frees its memory
 // and gives back its address, which is used again as late as possible. For
-// every mapping with dirtied pages it calls returned, as Unmap reports them.
-// Calls after it answer StatusState; a second Destroy is a broken invariant,
-// and so is one while others hold references.
+// every mapping with dirtied pages it calls returned, as Unmap reports them;
+// nil when nobody wants to know. Calls after it answer StatusState; a second
+// Destroy is a broken invariant, and so is one while others hold references.
 func (r *Region) Destroy(returned func(owner, pages uint64)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -186,11 +186,12 @@ type Window struct {
 
 // Read copies bytes from offset on in the window to a program's. It returns
 // StatusRange when they reach past the window, or the window past the region,
-// StatusState when the region is destroyed. It allocates nothing.
+// StatusState when the region is destroyed, StatusRevoked when the window is
+// not live any more. It allocates nothing.
 func (r *Region) Read(w Window, offset uint64, to []byte) abi.Status {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if status := r.checkLocked(w, offset, uint64(len(to))); status != abi.StatusOK {
+	if status := r.checkLocked(&w, offset, uint64(len(to))); status != abi.StatusOK {
 		return status
 	}
 	return r.arena.memory.Read(platform.SpaceKernel, r.address+w.Base+offset, to)
@@ -201,15 +202,16 @@ func (r *Region) Read(w Window, offset uint64, to []byte) abi.Status {
 func (r *Region) Write(w Window, offset uint64, from []byte) abi.Status {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if status := r.checkLocked(w, offset, uint64(len(from))); status != abi.StatusOK {
+	if status := r.checkLocked(&w, offset, uint64(len(from))); status != abi.StatusOK {
 		return status
 	}
 	return r.arena.memory.Write(platform.SpaceKernel, r.address+w.Base+offset, from)
 }
 
-// checkLocked returns StatusOK when n bytes at offset are inside the window
-// and the window is inside the region. It never adds what could overflow.
-func (r *Region) checkLocked(w Window, offset, n uint64) abi.Status {
+// checkLocked returns StatusOK when n bytes at offset are inside the window,
+// the window is inside the region, and it is live. It never adds what could
+// overflow.
+func (r *Region) checkLocked(w *Window, offset, n uint64) abi.Status {
 	switch {
 	case r.destroyed:
 		return abi.StatusState

@@ -14,29 +14,29 @@ const page = platform.PageBytes
 // nobody is for mappings whose dirtied pages do not matter.
 func nobody(_, _ uint64) {}
 
-func create(t testing.TB, a *Arena, bytes uint64) *Region {
-	t.Helper()
+func create(tb testing.TB, a *Arena, bytes uint64) *Region {
+	tb.Helper()
 	r, status := a.Create(bytes)
 	if status != abi.StatusOK {
-		t.Fatalf("create %d: %v", bytes, status)
+		tb.Fatalf("create %d: %v", bytes, status)
 	}
 	return r
 }
 
-func newSpace(t testing.TB, m platform.Memory) platform.Space {
-	t.Helper()
+func newSpace(tb testing.TB, m platform.Memory) platform.Space {
+	tb.Helper()
 	s, status := m.NewSpace()
 	if status != abi.StatusOK {
-		t.Fatalf("new space: %v", status)
+		tb.Fatalf("new space: %v", status)
 	}
 	return s
 }
 
-func place(t testing.TB, r *Region, m Mapping) uint64 {
-	t.Helper()
+func place(tb testing.TB, r *Region, m Mapping) uint64 {
+	tb.Helper()
 	address, status := r.Map(m)
 	if status != abi.StatusOK {
-		t.Fatalf("map %+v: %v", m, status)
+		tb.Fatalf("map %+v: %v", m, status)
 	}
 	return address
 }
@@ -67,10 +67,9 @@ func set(t *testing.T, m platform.Memory, s platform.Space, address uint64, b by
 	}
 }
 
-// onEach runs a test on the naive memory and on the simulator's.
-func onEach(t *testing.T, test func(t *testing.T, m platform.Memory)) {
-	t.Run("fake", func(t *testing.T) { test(t, newFake()) })
-	t.Run("sim", func(t *testing.T) { test(t, sim.New(sim.Config{})) })
+// memories returns what tests run on: the naive memory and the simulator's.
+func memories() map[string]platform.Memory {
+	return map[string]platform.Memory{"fake": newFake(), "sim": sim.New(sim.Config{})}
 }
 
 func TestCreate(t *testing.T) {
@@ -126,26 +125,28 @@ func TestCreateFails(t *testing.T) {
 
 // TestFresh checks that nothing of a region leaks to the next at its address.
 func TestFresh(t *testing.T) {
-	onEach(t, func(t *testing.T, m platform.Memory) {
-		a := NewArena(m, 1)
-		r := create(t, a, page)
-		s := newSpace(t, m)
-		address := place(t, r, Mapping{Space: s, Bytes: page, Access: platform.AccessPrivate})
-		set(t, m, s, address, 1)
-		want(t, "write", r.Write(Window{Bytes: page}, 0, []byte{1}), abi.StatusOK)
-		r.Destroy(nobody)
-		for a.addresses.count > 0 {
-			a.addresses.wake()
-		}
-		next := create(t, a, page)
-		if next.Address() != address {
-			t.Fatalf("next at %x, want %x", next.Address(), address)
-		}
-		place(t, next, Mapping{Space: s, Bytes: page, Access: platform.AccessPrivate})
-		if byteAt(t, m, platform.SpaceKernel, address) != 0 || byteAt(t, m, s, address) != 0 {
-			t.Error("a new region is not zero")
-		}
-	})
+	for name, m := range memories() {
+		t.Run(name, func(t *testing.T) {
+			a := NewArena(m, 1)
+			r := create(t, a, page)
+			s := newSpace(t, m)
+			address := place(t, r, Mapping{Space: s, Bytes: page, Access: platform.AccessPrivate})
+			set(t, m, s, address, 1)
+			want(t, "write", r.Write(Window{Bytes: page}, 0, []byte{1}), abi.StatusOK)
+			r.Destroy(nobody)
+			for a.addresses.count > 0 {
+				a.addresses.wake()
+			}
+			next := create(t, a, page)
+			if next.Address() != address {
+				t.Fatalf("next at %x, want %x", next.Address(), address)
+			}
+			place(t, next, Mapping{Space: s, Bytes: page, Access: platform.AccessPrivate})
+			if byteAt(t, m, platform.SpaceKernel, address) != 0 || byteAt(t, m, s, address) != 0 {
+				t.Error("a new region is not zero")
+			}
+		})
+	}
 }
 
 func TestMapStatuses(t *testing.T) {
@@ -239,159 +240,171 @@ func TestUnmap(t *testing.T) {
 // TestAccess shows what shared and private windows see of each other, at one
 // address everywhere.
 func TestAccess(t *testing.T) {
-	onEach(t, func(t *testing.T, m platform.Memory) {
-		r := create(t, NewArena(m, 1), 2*page)
-		writer, reader := newSpace(t, m), newSpace(t, m)
-		at := place(t, r, Mapping{Space: writer, Bytes: 2 * page, Access: platform.AccessShared})
-		if same := place(t, r, Mapping{Space: reader, Bytes: 2 * page, Access: platform.AccessPrivate}); same != at {
-			t.Fatalf("at %x and %x", at, same)
-		}
-		set(t, m, writer, at, 1)
-		if byteAt(t, m, reader, at) != 1 || byteAt(t, m, platform.SpaceKernel, at) != 1 {
-			t.Error("a shared write is not seen")
-		}
-		set(t, m, reader, at, 2)
-		if byteAt(t, m, reader, at) != 2 || byteAt(t, m, writer, at) != 1 {
-			t.Error("a stray write reached the owner, or was lost")
-		}
-		set(t, m, writer, at+page, 3)
-		if byteAt(t, m, reader, at+page) != 3 {
-			t.Error("a page that was not touched does not follow the owner")
-		}
-	})
+	for name, m := range memories() {
+		t.Run(name, func(t *testing.T) {
+			r := create(t, NewArena(m, 1), 2*page)
+			writer, reader := newSpace(t, m), newSpace(t, m)
+			at := place(t, r, Mapping{Space: writer, Bytes: 2 * page, Access: platform.AccessShared})
+			if same := place(t, r, Mapping{Space: reader, Bytes: 2 * page, Access: platform.AccessPrivate}); same != at {
+				t.Fatalf("at %x and %x", at, same)
+			}
+			set(t, m, writer, at, 1)
+			if byteAt(t, m, reader, at) != 1 || byteAt(t, m, platform.SpaceKernel, at) != 1 {
+				t.Error("a shared write is not seen")
+			}
+			set(t, m, reader, at, 2)
+			if byteAt(t, m, reader, at) != 2 || byteAt(t, m, writer, at) != 1 {
+				t.Error("a stray write reached the owner, or was lost")
+			}
+			set(t, m, writer, at+page, 3)
+			if byteAt(t, m, reader, at+page) != 3 {
+				t.Error("a page that was not touched does not follow the owner")
+			}
+		})
+	}
 }
 
 // TestZeroWhere revokes: dead mappings read as zeros at once, and nothing that
 // is written through them arrives, while the others go on.
 func TestZeroWhere(t *testing.T) {
-	onEach(t, func(t *testing.T, m platform.Memory) {
-		r := create(t, NewArena(m, 1), page)
-		s, other := newSpace(t, m), newSpace(t, m)
-		at := place(t, r, Mapping{Space: s, Bytes: page, Access: platform.AccessShared, Key: 1})
-		place(t, r, Mapping{Space: other, Bytes: page, Access: platform.AccessShared, Key: 2})
-		set(t, m, s, at, 5)
-		dead := func(key uint64) bool { return key == 1 }
-		if n := r.ZeroWhere(dead); n != 1 {
-			t.Errorf("%d zeroed, want 1", n)
-		}
-		if n := r.ZeroWhere(dead); n != 0 {
-			t.Errorf("%d zeroed again, want 0", n)
-		}
-		if byteAt(t, m, s, at) != 0 || byteAt(t, m, other, at) != 5 {
-			t.Error("zeroed the wrong mapping, or none")
-		}
-		set(t, m, s, at, 7)
-		if byteAt(t, m, other, at) != 5 || byteAt(t, m, platform.SpaceKernel, at) != 5 {
-			t.Error("a write through a dead mapping arrived")
-		}
-		_, status := r.Map(Mapping{Space: s, Bytes: page, Access: platform.AccessShared, Key: 3})
-		want(t, "over a dead mapping", status, abi.StatusOverlap)
-		_, status = r.Unmap(s, at)
-		want(t, "unmap a dead mapping", status, abi.StatusOK)
-		place(t, r, Mapping{Space: s, Bytes: page, Access: platform.AccessShared, Key: 3})
-		if byteAt(t, m, s, at) != 5 {
-			t.Error("a new grant does not show the region")
-		}
-	})
+	for name, m := range memories() {
+		t.Run(name, func(t *testing.T) {
+			r := create(t, NewArena(m, 1), page)
+			s, other := newSpace(t, m), newSpace(t, m)
+			at := place(t, r, Mapping{Space: s, Bytes: page, Access: platform.AccessShared, Key: 1})
+			place(t, r, Mapping{Space: other, Bytes: page, Access: platform.AccessShared, Key: 2})
+			set(t, m, s, at, 5)
+			dead := func(key uint64) bool { return key == 1 }
+			if n := r.ZeroWhere(dead); n != 1 {
+				t.Errorf("%d zeroed, want 1", n)
+			}
+			if n := r.ZeroWhere(dead); n != 0 {
+				t.Errorf("%d zeroed again, want 0", n)
+			}
+			if byteAt(t, m, s, at) != 0 || byteAt(t, m, other, at) != 5 {
+				t.Error("zeroed the wrong mapping, or none")
+			}
+			set(t, m, s, at, 7)
+			if byteAt(t, m, other, at) != 5 || byteAt(t, m, platform.SpaceKernel, at) != 5 {
+				t.Error("a write through a dead mapping arrived")
+			}
+			_, status := r.Map(Mapping{Space: s, Bytes: page, Access: platform.AccessShared, Key: 3})
+			want(t, "over a dead mapping", status, abi.StatusOverlap)
+			_, status = r.Unmap(s, at)
+			want(t, "unmap a dead mapping", status, abi.StatusOK)
+			place(t, r, Mapping{Space: s, Bytes: page, Access: platform.AccessShared, Key: 3})
+			if byteAt(t, m, s, at) != 5 {
+				t.Error("a new grant does not show the region")
+			}
+		})
+	}
 }
 
 // TestSettle counts each dirtied page once, and returns it once.
 func TestSettle(t *testing.T) {
-	onEach(t, func(t *testing.T, m platform.Memory) {
-		r := create(t, NewArena(m, 1), 4*page)
-		s, other := newSpace(t, m), newSpace(t, m)
-		at := place(t, r, Mapping{Space: s, Bytes: 4 * page, Access: platform.AccessPrivate, Owner: 1, Key: 1})
-		place(t, r, Mapping{Space: other, Bytes: 4 * page, Access: platform.AccessShared, Owner: 2})
-		paid := map[uint64]uint64{}
-		settle := func() { r.Settle(func(owner, pages uint64) { paid[owner] += pages }) }
-		back := func(owner, pages uint64) { paid[owner] -= pages }
+	for name, m := range memories() {
+		t.Run(name, func(t *testing.T) {
+			r := create(t, NewArena(m, 1), 4*page)
+			s, other := newSpace(t, m), newSpace(t, m)
+			at := place(t, r, Mapping{Space: s, Bytes: 4 * page, Access: platform.AccessPrivate, Owner: 1, Key: 1})
+			place(t, r, Mapping{Space: other, Bytes: 4 * page, Access: platform.AccessShared, Owner: 2})
+			paid := map[uint64]uint64{}
+			settle := func() { r.Settle(func(owner, pages uint64) { paid[owner] += pages }) }
+			back := func(owner, pages uint64) { paid[owner] -= pages }
 
-		set(t, m, s, at, 1)
-		set(t, m, s, at+page, 1)
-		set(t, m, other, at+2*page, 1)
-		settle()
-		settle()
-		set(t, m, s, at+1, 1)
-		set(t, m, s, at+3*page, 1)
-		if pages, status := r.Dirtied(s, at); pages != 3 || status != abi.StatusOK {
-			t.Errorf("dirtied %d, %v", pages, status)
-		}
-		settle()
-		if paid[1] != 3 || paid[2] != 0 {
-			t.Errorf("paid %v, want 3 by 1 and nothing by 2", paid)
-		}
-		// The charge outlives a revocation: it stands for the zero pages.
-		r.ZeroWhere(func(key uint64) bool { return key == 1 })
-		set(t, m, s, at, 1)
-		settle()
-		if paid[1] != 3 {
-			t.Errorf("after the revocation %d, want 3", paid[1])
-		}
-		pages, status := r.Unmap(s, at)
-		want(t, "unmap", status, abi.StatusOK)
-		back(1, pages)
-		place(t, r, Mapping{Space: s, Bytes: 4 * page, Access: platform.AccessPrivate, Owner: 1})
-		set(t, m, s, at, 1)
-		settle()
-		r.UnmapSpace(s, back)
-		place(t, r, Mapping{Space: s, Bytes: 4 * page, Access: platform.AccessPrivate, Owner: 1})
-		set(t, m, s, at, 1)
-		settle()
-		r.Destroy(back)
-		if paid[1] != 0 {
-			t.Errorf("in the end %d, want 0", paid[1])
-		}
-	})
+			set(t, m, s, at, 1)
+			set(t, m, s, at+page, 1)
+			set(t, m, other, at+2*page, 1)
+			settle()
+			settle()
+			set(t, m, s, at+1, 1)
+			set(t, m, s, at+3*page, 1)
+			if pages, status := r.Dirtied(s, at); pages != 3 || status != abi.StatusOK {
+				t.Errorf("dirtied %d, %v", pages, status)
+			}
+			settle()
+			if paid[1] != 3 || paid[2] != 0 {
+				t.Errorf("paid %v, want 3 by 1 and nothing by 2", paid)
+			}
+			// The charge outlives a revocation: it stands for the zero pages.
+			r.ZeroWhere(func(key uint64) bool { return key == 1 })
+			set(t, m, s, at, 1)
+			settle()
+			if paid[1] != 3 {
+				t.Errorf("after the revocation %d, want 3", paid[1])
+			}
+			pages, status := r.Unmap(s, at)
+			want(t, "unmap", status, abi.StatusOK)
+			back(1, pages)
+			place(t, r, Mapping{Space: s, Bytes: 4 * page, Access: platform.AccessPrivate, Owner: 1})
+			set(t, m, s, at, 1)
+			settle()
+			r.UnmapSpace(s, back)
+			place(t, r, Mapping{Space: s, Bytes: 4 * page, Access: platform.AccessPrivate, Owner: 1})
+			set(t, m, s, at, 1)
+			settle()
+			r.Destroy(back)
+			if paid[1] != 0 {
+				t.Errorf("in the end %d, want 0", paid[1])
+			}
+		})
+	}
 }
 
 // TestSettleZeroPages checks that who dirties the zero pages of a revoked
 // shared mapping pays for them.
 func TestSettleZeroPages(t *testing.T) {
-	onEach(t, func(t *testing.T, m platform.Memory) {
-		r := create(t, NewArena(m, 1), 2*page)
-		s := newSpace(t, m)
-		at := place(t, r, Mapping{Space: s, Bytes: 2 * page, Access: platform.AccessShared, Owner: 4})
-		r.ZeroWhere(func(uint64) bool { return true })
-		set(t, m, s, at+page, 1)
-		paid := uint64(0)
-		r.Settle(func(owner, pages uint64) { paid += owner * pages })
-		if paid != 4 {
-			t.Errorf("paid %d, want 4", paid)
-		}
-	})
+	for name, m := range memories() {
+		t.Run(name, func(t *testing.T) {
+			r := create(t, NewArena(m, 1), 2*page)
+			s := newSpace(t, m)
+			at := place(t, r, Mapping{Space: s, Bytes: 2 * page, Access: platform.AccessShared, Owner: 4})
+			r.ZeroWhere(func(uint64) bool { return true })
+			set(t, m, s, at+page, 1)
+			paid := uint64(0)
+			r.Settle(func(owner, pages uint64) { paid += owner * pages })
+			if paid != 4 {
+				t.Errorf("paid %d, want 4", paid)
+			}
+		})
+	}
 }
 
 func TestReadWrite(t *testing.T) {
-	onEach(t, func(t *testing.T, m platform.Memory) {
-		r := create(t, NewArena(m, 1), 2*page)
-		w := Window{Base: page - 4, Bytes: 8}
-		want(t, "write", r.Write(w, 2, []byte("abcdef")), abi.StatusOK)
-		got := make([]byte, 8)
-		want(t, "read", r.Read(w, 0, got), abi.StatusOK)
-		if string(got) != "\x00\x00abcdef" {
-			t.Errorf("read %q", got)
-		}
-		for _, c := range []struct {
-			name      string
-			w         Window
-			offset, n uint64
-			want      abi.Status
-		}{
-			{"nothing at the end", w, 8, 0, abi.StatusOK},
-			{"nothing past the end", w, 9, 0, abi.StatusRange},
-			{"over the end", w, 4, 5, abi.StatusRange},
-			{"offset overflows", w, math.MaxUint64, 2, abi.StatusRange},
-			{"window over the end", Window{Base: page, Bytes: page + 1}, 0, 1, abi.StatusRange},
-			{"window past the end", Window{Base: 3 * page, Bytes: 0}, 0, 0, abi.StatusRange},
-			{"window overflows", Window{Base: page, Bytes: math.MaxUint64}, 0, 1, abi.StatusRange},
-			{"base overflows", Window{Base: math.MaxUint64, Bytes: 2}, 0, 1, abi.StatusRange},
-			{"empty window", Window{}, 0, 1, abi.StatusRange},
-			{"the last byte", Window{Base: 2*page - 1, Bytes: 1}, 0, 1, abi.StatusOK},
-		} {
-			want(t, "read "+c.name, r.Read(c.w, c.offset, make([]byte, c.n)), c.want)
-			want(t, "write "+c.name, r.Write(c.w, c.offset, make([]byte, c.n)), c.want)
-		}
-	})
+	for name, m := range memories() {
+		t.Run(name, func(t *testing.T) {
+			r := create(t, NewArena(m, 1), 2*page)
+			w := Window{Base: page - 4, Bytes: 8}
+			want(t, "write", r.Write(w, 2, []byte("abcdef")), abi.StatusOK)
+			got := make([]byte, 8)
+			want(t, "read", r.Read(w, 0, got), abi.StatusOK)
+			if string(got) != "\x00\x00abcdef" {
+				t.Errorf("read %q", got)
+			}
+			for _, c := range []struct {
+				name      string
+				w         Window
+				offset, n uint64
+				want      abi.Status
+			}{
+				{"nothing at the end", w, 8, 0, abi.StatusOK},
+				{"nothing past the end", w, 9, 0, abi.StatusRange},
+				{"over the end", w, 4, 5, abi.StatusRange},
+				{"offset overflows", w, math.MaxUint64, 2, abi.StatusRange},
+				{"window over the end", Window{Base: page, Bytes: page + 1}, 0, 1, abi.StatusRange},
+				{"window past the end", Window{Base: 3 * page, Bytes: 0}, 0, 0, abi.StatusRange},
+				{"dead window", Window{Bytes: page, Live: func() bool { return false }}, 0, 1, abi.StatusRevoked},
+				{"live window", Window{Bytes: page, Live: func() bool { return true }}, 0, 1, abi.StatusOK},
+				{"window overflows", Window{Base: page, Bytes: math.MaxUint64}, 0, 1, abi.StatusRange},
+				{"base overflows", Window{Base: math.MaxUint64, Bytes: 2}, 0, 1, abi.StatusRange},
+				{"empty window", Window{}, 0, 1, abi.StatusRange},
+				{"the last byte", Window{Base: 2*page - 1, Bytes: 1}, 0, 1, abi.StatusOK},
+			} {
+				want(t, "read "+c.name, r.Read(c.w, c.offset, make([]byte, c.n)), c.want)
+				want(t, "write "+c.name, r.Write(c.w, c.offset, make([]byte, c.n)), c.want)
+			}
+		})
+	}
 }
 
 func TestPin(t *testing.T) {
@@ -409,6 +422,9 @@ func TestPin(t *testing.T) {
 	want(t, "too many", r.Pin(pinsMax-2), abi.StatusLimit)
 	want(t, "far too many", r.Pin(math.MaxUint64), abi.StatusLimit)
 	want(t, "unpin more", r.Unpin(4), abi.StatusState)
+	if n := r.Pins(); n != 3 {
+		t.Errorf("%d pins, want 3", n)
+	}
 	want(t, "unpin", r.Unpin(2), abi.StatusOK)
 	if !f.pinned[r.Address()] {
 		t.Error("unpinned too soon")
