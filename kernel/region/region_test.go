@@ -9,7 +9,10 @@ import (
 	"phios/platform/sim"
 )
 
-const page = platform.PageBytes
+const (
+	page     = platform.PageBytes
+	lastPage = math.MaxUint64 &^ (page - 1)
+)
 
 // nobody is for mappings whose dirtied pages do not matter.
 func nobody(_, _ uint64) {}
@@ -170,15 +173,8 @@ func TestMapStatuses(t *testing.T) {
 		{"too long", Mapping{Space: s, Bytes: 9 * page, Access: shared}, abi.StatusRange},
 		{"past the end", Mapping{Space: s, Offset: 7 * page, Bytes: 2 * page, Access: shared}, abi.StatusRange},
 		{"far past the end", Mapping{Space: s, Offset: 9 * page, Bytes: page, Access: shared}, abi.StatusRange},
-		{
-			"overflow", Mapping{Space: s, Offset: 4 * page, Bytes: math.MaxUint64 &^ (page - 1), Access: shared},
-			abi.StatusRange,
-		},
-		{
-			"overflow of the offset",
-			Mapping{Space: s, Offset: math.MaxUint64 &^ (page - 1), Bytes: 2 * page, Access: shared},
-			abi.StatusRange,
-		},
+		{"overflow", Mapping{Space: s, Offset: 4 * page, Bytes: lastPage, Access: shared}, abi.StatusRange},
+		{"offset overflows", Mapping{Space: s, Offset: lastPage, Bytes: 2 * page, Access: shared}, abi.StatusRange},
 		{"the same", Mapping{Space: s, Offset: 2 * page, Bytes: 2 * page, Access: shared}, abi.StatusOverlap},
 		{"over its head", Mapping{Space: s, Offset: page, Bytes: 2 * page, Access: shared}, abi.StatusOverlap},
 		{"over its tail", Mapping{Space: s, Offset: 3 * page, Bytes: page, Access: shared}, abi.StatusOverlap},
