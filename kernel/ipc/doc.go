@@ -6,9 +6,10 @@
 // A [Mailbox] is a bounded queue for many senders and one receiver at a time.
 // It is D. Vyukov's bounded queue with a sequence number in each cell
 // (https://www.1024cores.net/home/lock-free-algorithms/queues/bounded-mpmc-queue),
-// with a consumer that owns its end and with the mark of closing in the word
-// that senders compete for. A [Call] is the record of one caller that waits;
-// its thread has one and uses it again for every call.
+// changed in two ways: the one receiver gives places back by its head instead
+// of marking each cell, and the mark of closing stands in the word that senders
+// compete for. A [Call] is the record of one caller that waits; its thread has
+// one and uses it again for every call.
 //
 // The package knows tasks and capabilities by number only. Whoever joins
 // messages to capabilities, the gate, keeps in a [Stamp] what travels along,

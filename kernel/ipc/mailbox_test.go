@@ -242,6 +242,37 @@ func TestWaitTimeout(t *testing.T) {
 	}
 }
 
+// TestPlacesComeBack counts the places that senders find after one message was
+// dropped: at once where each drop is published, and at the latest when the
+// receiver waits or gives up its flag.
+func TestPlacesComeBack(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		capacity int
+		give     func(*Mailbox)
+		want     int
+	}{
+		{"single place", 1, func(*Mailbox) {}, 1},
+		{"kept", 16, func(*Mailbox) {}, 15},
+		{"wait", 16, func(b *Mailbox) { b.Wait(newParker(), 1) }, 16},
+		{"release", 16, func(b *Mailbox) { b.ReleaseConsumer() }, 16},
+		{"drain", 16, func(b *Mailbox) { b.Drain(func(*Envelope) {}) }, 16},
+	} {
+		b := mustNew(t, c.capacity)
+		consume(t, b)
+		b.Send(message(1, 1), Stamp{})
+		b.Drop()
+		c.give(b)
+		places := 0
+		for places <= c.capacity && b.Send(message(2, 1), Stamp{}) == abi.StatusOK {
+			places++
+		}
+		if places != c.want {
+			t.Errorf("%s: %d places, want %d", c.name, places, c.want)
+		}
+	}
+}
+
 // TestModel runs random operations against a slice.
 func TestModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

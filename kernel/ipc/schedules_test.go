@@ -89,6 +89,23 @@ func TestSchedulesMailbox(t *testing.T) {
 			},
 		},
 		{
+			// The first sender may hold a position of long ago when it looks
+			// for a place.
+			name: "who is overtaken is not told that the mailbox is full", threads: 2, capacity: 2,
+			bodies: func(b *Mailbox, o *outcome, p []*platform.Parker) []func() {
+				return []func(){
+					func() { o.first = b.Send(message(9, 1), Stamp{}) },
+					func() {
+						for i := range 3 {
+							o.second = max(o.second, b.Send(message(1, 1), Stamp{}))
+							o.receive(b, p[1], i+1, 0)
+						}
+					},
+				}
+			},
+			right: func(_ *Mailbox, o *outcome) bool { return o.first.OK() && o.second.OK() && len(o.seen) == 3 },
+		},
+		{
 			name: "close wakes, and loses nothing accepted", threads: 3, capacity: 1,
 			bodies: func(b *Mailbox, o *outcome, p []*platform.Parker) []func() {
 				return []func(){
