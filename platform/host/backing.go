@@ -23,6 +23,9 @@ type backings struct {
 	free  []uint32  // guarded by mu: indices of slots to reuse
 }
 
+// slotMask is the half of a Backing that names the slot.
+const slotMask = 1<<32 - 1
+
 // backing is one memory object: a memfd whose size is sealed, because a memfd
 // that shrinks under a mapping kills the process.
 type backing struct {
@@ -69,7 +72,7 @@ func (t *backings) destroy(b platform.Backing) (uint64, bool) {
 	closeDescriptor(s.fd)
 	s.live = false
 	if s.generation++; s.generation != 0 {
-		t.free = append(t.free, uint32(b)-1)
+		t.free = append(t.free, uint32(b&slotMask)-1)
 	}
 	return s.bytes, true
 }
@@ -90,7 +93,7 @@ func (t *backings) place(address uint64, v platform.View) abi.Status {
 
 // findLocked returns the slot of b, nil when it is gone. The caller holds mu.
 func (t *backings) findLocked(b platform.Backing) *backing {
-	index := uint64(uint32(b)) - 1
+	index := uint64(b&slotMask) - 1
 	if index >= uint64(len(t.slots)) {
 		return nil
 	}

@@ -86,8 +86,12 @@ func childCounts() error {
 	if status := m.Place(s, v); !status.OK() {
 		return status
 	}
-	m.Read(s, address, make([]byte, 4*page))
-	m.Write(s, address+page, []byte("own"))
+	if status := m.Read(s, address, make([]byte, 4*page)); !status.OK() {
+		return status
+	}
+	if status := m.Write(s, address+page, []byte("own")); !status.OK() {
+		return status
+	}
 	if n := m.Dirtied(s, address, 4*page); n != 1 {
 		return fmt.Errorf("%d pages dirtied, want 1 (pagemap is descriptor %d)", n, m.pagemap)
 	}

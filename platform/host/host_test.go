@@ -31,41 +31,44 @@ func TestMain(m *testing.M) {
 }
 
 // open returns a machine that the test's end closes.
-func open(t testing.TB, config Config) *Machine {
-	t.Helper()
+func open(tb testing.TB, config Config) *Machine {
+	tb.Helper()
 	m, err := New(config)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(m.Close)
+	tb.Cleanup(m.Close)
 	return m
 }
 
 // create makes memory at the arena's beginning.
-func create(t testing.TB, m *Machine, bytes uint64) (platform.Backing, uint64) {
-	t.Helper()
+func create(tb testing.TB, m *Machine, bytes uint64) (platform.Backing, uint64) {
+	tb.Helper()
 	address, _ := m.Arena()
 	b, status := m.Create(address, bytes, false)
-	mustBe(t, "Create", status, abi.StatusOK)
+	mustBe(tb, "Create", status, abi.StatusOK)
 	return b, address
 }
 
-func newSpace(t testing.TB, m *Machine) platform.Space {
-	t.Helper()
+func newSpace(tb testing.TB, m *Machine) platform.Space {
+	tb.Helper()
 	s, status := m.NewSpace()
-	mustBe(t, "NewSpace", status, abi.StatusOK)
+	mustBe(tb, "NewSpace", status, abi.StatusOK)
 	return s
 }
 
-func mustBe(t testing.TB, what string, got, want abi.Status) {
-	t.Helper()
+func mustBe(tb testing.TB, what string, got, want abi.Status) {
+	tb.Helper()
 	if got != want {
-		t.Fatalf("%s: %s, want %s", what, got.Name(), want.Name())
+		tb.Fatalf("%s: %s, want %s", what, got.Name(), want.Name())
 	}
 }
 
 func TestConformance(t *testing.T) {
-	platformtest.Run(t, func(t *testing.T) platform.Machine { return open(t, Config{}) })
+	platformtest.Run(t, func(t *testing.T) platform.Machine {
+		t.Helper()
+		return open(t, Config{})
+	})
 }
 
 // TestMachinesSideBySide needs a second arena, elsewhere.
@@ -200,8 +203,8 @@ func TestHammerRevoke(t *testing.T) {
 		})
 	}
 	ones := bytes.Repeat([]byte{1}, size)
-	run(func() { m.Write(s, address, ones) })
-	run(func() { m.Read(s, address+7, make([]byte, 3*page)) })
+	run(func() { mustBeAsync(t, m.Write(s, address, ones)) })
+	run(func() { mustBeAsync(t, m.Read(s, address+7, make([]byte, 3*page))) })
 	run(func() { m.Dirtied(s, address, size) })
 	run(func() {
 		if sum := view[0] + view[size-1]; sum > 2 {
@@ -212,8 +215,8 @@ func TestHammerRevoke(t *testing.T) {
 	got := make([]byte, size)
 	for range 300 {
 		m.Zero(s, address, size)
-		m.Write(platform.SpaceKernel, address, zeros)
-		m.Read(platform.SpaceKernel, address, got)
+		mustBe(t, "Write", m.Write(platform.SpaceKernel, address, zeros), abi.StatusOK)
+		mustBe(t, "Read", m.Read(platform.SpaceKernel, address, got), abi.StatusOK)
 		if !bytes.Equal(got, zeros) {
 			t.Fatal("a write came through after the revocation")
 		}
@@ -254,6 +257,7 @@ func TestHammerSpaces(t *testing.T) {
 }
 
 func mustBeAsync(t *testing.T, status abi.Status) {
+	t.Helper()
 	if !status.OK() {
 		t.Errorf("%v", status)
 	}
@@ -315,11 +319,11 @@ func TestPinLimitOfTheMachine(t *testing.T) {
 }
 
 // lockedBytes returns how much Linux keeps in memory for this process.
-func lockedBytes(t testing.TB) int {
-	t.Helper()
+func lockedBytes(tb testing.TB) int {
+	tb.Helper()
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	_, rest, _ := strings.Cut(string(text), "VmLck:")
 	n := 0
@@ -341,7 +345,7 @@ func TestWithoutPrivilege(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	t.Cleanup(func() { _ = file.Close() })
 	command := exec.Command("/proc/self/exe")
 	command.Env = append(os.Environ(), childVariable+"=nobody")
 	command.ExtraFiles = []*os.File{file}
@@ -361,7 +365,7 @@ func TestReadOnlyDescriptor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	t.Cleanup(func() { _ = file.Close() })
 	fd := int(file.Fd())
 	if _, err := unix.Mmap(fd, 0, page, unix.PROT_WRITE, unix.MAP_SHARED); !errors.Is(err, unix.EACCES) {
 		t.Fatalf("mapping it for writing: %v", err)
@@ -402,10 +406,11 @@ func TestAllocs(t *testing.T) {
 	v := platform.View{Backing: b, Address: address, Bytes: 4 * page, Access: platform.AccessPrivate}
 	buffer := make([]byte, 512)
 	if n := testing.AllocsPerRun(100, func() {
-		m.Place(s, v)
-		m.Read(s, address, buffer)
-		m.Write(s, address, buffer)
-		m.Bytes(s, address, 100)
+		mustBe(t, "Place", m.Place(s, v), abi.StatusOK)
+		mustBe(t, "Read", m.Read(s, address, buffer), abi.StatusOK)
+		mustBe(t, "Write", m.Write(s, address, buffer), abi.StatusOK)
+		_, status := m.Bytes(s, address, 100)
+		mustBe(t, "Bytes", status, abi.StatusOK)
 		m.Zero(s, address, page)
 		m.Remove(s, address, 4*page)
 		m.Now()

@@ -11,6 +11,8 @@ import (
 // It answers StatusNoMemory when the machine's memory is handed out,
 // StatusLimit when there are too many placements or descriptors, and
 // StatusOverlap when something is placed there.
+//
+//nolint:revive // flag-parameter: the interface has it
 func (m *Machine) Create(address, bytes uint64, large bool) (platform.Backing, abi.Status) {
 	if !m.inArena(address, bytes) {
 		return 0, abi.StatusRange

@@ -1,8 +1,6 @@
 package platformtest
 
 import (
-	"testing"
-
 	"phios/internal/prng"
 	"phios/platform"
 )
@@ -32,43 +30,53 @@ type model struct {
 
 // randomOperations drives the machine and the model through the same random
 // placements, revocations and writes, and compares every page of every space.
-func randomOperations(t *testing.T, m platform.Machine) {
+func randomOperations(t *trial) {
 	random := prng.New(20)
-	b, address := create(t, m, 0, modelPages)
-	ids := [modelSpaces]platform.Space{platform.SpaceKernel, newSpace(t, m), newSpace(t, m)}
+	b, address := create(t, 0, modelPages)
+	ids := [modelSpaces]platform.Space{platform.SpaceKernel, newSpace(t), newSpace(t)}
 	var want model
 	for i := range want.spaces[0] {
 		want.spaces[0][i] = modelPage{placed: true, source: i}
 	}
+	accesses := [...]platform.Access{platform.AccessShared, platform.AccessPrivate}
 	for step := range modelSteps {
-		s := int(random.Below(modelSpaces))
-		from := int(random.Below(modelPages))
-		n := 1 + int(random.Below(uint64(modelPages-from)))
-		at, size := address+uint64(from)*platform.PageBytes, uint64(n)*platform.PageBytes
+		s := below(random, modelSpaces)
+		from := below(random, modelPages)
+		n := 1 + below(random, modelPages-from)
+		at, size := address+pagesToBytes(from), pagesToBytes(n)
 		switch operation := random.Below(6); {
 		case operation == 0 && s != 0:
-			m.Zero(ids[s], at, size)
+			t.m.Zero(ids[s], at, size)
 			want.zero(s, from, n)
 		case operation == 1 && s != 0:
-			m.Remove(ids[s], at, size)
+			t.m.Remove(ids[s], at, size)
 			clear(want.spaces[s][from : from+n])
 		case operation <= 3 && s != 0:
-			offset := int(random.Below(uint64(modelPages - n + 1)))
+			offset := below(random, modelPages-n+1)
 			v := platform.View{
-				Backing: b, Address: at, Bytes: size, Offset: uint64(offset) * platform.PageBytes,
-				Access: platform.AccessShared + platform.Access(random.Below(2)),
+				Backing: b, Address: at, Bytes: size, Offset: pagesToBytes(offset),
+				Access: accesses[below(random, len(accesses))],
 			}
-			if got := m.Place(ids[s], v).OK(); got != want.place(s, from, n, v) {
+			if got := t.m.Place(ids[s], v).OK(); got != want.place(s, from, n, v) {
 				t.Fatalf("step %d: Place %+v: %v", step, v, got)
 			}
 		default:
-			value := byte(1 + random.Below(255))
-			if got := m.Write(ids[s], at+7, []byte{value}).OK(); got != want.write(s, from, value) {
+			value := byte(1 + below(random, 255)) //nolint:gosec // G115: at most 255
+			if got := t.m.Write(ids[s], at+7, []byte{value}).OK(); got != want.write(s, from, value) {
 				t.Fatalf("step %d: Write at page %d of space %d: %v", step, from, s, got)
 			}
 		}
-		compare(t, m, ids, address, &want, step)
+		compare(t, ids, address, &want, step)
 	}
+}
+
+// below returns a random number under n.
+func below(random *prng.Source, n int) int {
+	return int(random.Below(uint64(n))) //nolint:gosec // G115: a small positive number
+}
+
+func pagesToBytes(pages int) uint64 {
+	return uint64(pages) * platform.PageBytes //nolint:gosec // G115: a small positive number
 }
 
 func (w *model) zero(s, from, n int) {
@@ -89,7 +97,7 @@ func (w *model) place(s, from, n int, v platform.View) bool {
 	}
 	for i := range n {
 		w.spaces[s][from+i] = modelPage{
-			placed: true, private: v.Access == platform.AccessPrivate, source: int(v.Offset/platform.PageBytes) + i,
+			placed: true, private: v.Access == platform.AccessPrivate, source: int(v.Offset/platform.PageBytes) + i, //nolint:gosec // G115: below modelPages
 		}
 	}
 	return true
@@ -108,13 +116,13 @@ func (w *model) write(s, at int, value byte) bool {
 	return true
 }
 
-func compare(t *testing.T, m platform.Machine, ids [modelSpaces]platform.Space, address uint64, want *model, step int) {
+func compare(t *trial, ids [modelSpaces]platform.Space, address uint64, want *model, step int) {
 	t.Helper()
 	for s, pages := range want.spaces {
 		own := uint64(0)
 		for i, p := range pages {
 			var got [1]byte
-			readable := m.Read(ids[s], address+uint64(i)*platform.PageBytes+7, got[:]).OK()
+			readable := t.m.Read(ids[s], address+pagesToBytes(i)+7, got[:]).OK()
 			value := p.value
 			if !p.own && p.placed && p.source >= 0 {
 				value = want.backing[p.source]
@@ -126,7 +134,7 @@ func compare(t *testing.T, m platform.Machine, ids [modelSpaces]platform.Space, 
 				own++
 			}
 		}
-		if got := m.Dirtied(ids[s], address, modelPages*platform.PageBytes); got != own {
+		if got := t.m.Dirtied(ids[s], address, modelPages*platform.PageBytes); got != own {
 			t.Fatalf("step %d: space %d has %d pages of its own, want %d", step, s, got, own)
 		}
 	}

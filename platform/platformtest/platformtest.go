@@ -16,6 +16,13 @@ import (
 	"phios/platform"
 )
 
+// trial is one test of one machine.
+type trial struct {
+	*testing.T
+
+	m platform.Machine
+}
+
 // together is what a machine has that runs its own programs, such as the
 // simulator; on others the suite starts goroutines.
 type together interface {
@@ -28,7 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) platform.Machine) {
 	t.Helper()
 	tests := []struct {
 		name string
-		test func(t *testing.T, m platform.Machine)
+		test func(t *trial)
 	}{
 		{"clock goes on", clockGoesOn},
 		{"unpark before park is kept", unparkIsKept},
@@ -53,7 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) platform.Machine) {
 		{"random operations match a model", randomOperations},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { test.test(t, open(t)) })
+		t.Run(test.name, func(t *testing.T) { test.test(&trial{T: t, m: open(t)}) })
 	}
 }
 

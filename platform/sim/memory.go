@@ -10,9 +10,6 @@ import (
 // page is the contents of one page. A page that nobody wrote is nil.
 type page [platform.PageBytes]byte
 
-// zeros is what a page that nobody wrote reads as. Nobody writes it.
-var zeros page
-
 // memory is the machine's memory: plain bytes, with the tables that say what
 // is where.
 type memory struct {
@@ -22,6 +19,7 @@ type memory struct {
 	pinned   uint64 // bytes
 	used     uint64 // bytes
 	placed   int
+	zeros    page // what a page that nobody wrote reads as; nobody writes it
 }
 
 // space is one address space.
@@ -241,7 +239,7 @@ func (m *Machine) load(s *space, address uint64) *page {
 	if slot := m.shared(s, at); slot != nil && *slot != nil {
 		return *slot
 	}
-	return &zeros
+	return &m.memory.zeros
 }
 
 // store returns the page that is written at an address that is placed in s,

@@ -24,7 +24,6 @@
 // same Config and programs give the same trace.
 //
 // Ledger: S27.
-// Seed name: none.
 package sim
 
 import (

@@ -35,40 +35,40 @@ func TestMain(m *testing.M) {
 }
 
 // shared returns memory that a child can share, and its file.
-func shared(t testing.TB, bytes int) ([]byte, *os.File) {
-	t.Helper()
+func shared(tb testing.TB, bytes int) ([]byte, *os.File) {
+	tb.Helper()
 	fd, err := unix.MemfdCreate("ring", unix.MFD_CLOEXEC)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	file := os.NewFile(uintptr(fd), "ring")
 	if err := file.Truncate(int64(bytes)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	memory, err := unix.Mmap(fd, 0, bytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := unix.Munmap(memory); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
-		file.Close()
+		_ = file.Close()
 	})
 	return memory, file
 }
 
 // child starts this test program again, with a file as its descriptor 3.
-func child(t testing.TB, what string, file *os.File) *exec.Cmd {
-	t.Helper()
+func child(tb testing.TB, what string, file *os.File) *exec.Cmd {
+	tb.Helper()
 	command := exec.Command("/proc/self/exe")
 	command.Env = append(os.Environ(), childVariable+"="+what)
 	command.ExtraFiles = []*os.File{file}
 	command.Stderr = os.Stderr
 	if err := command.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = command.Process.Kill()
 		_ = command.Wait()
 	})
@@ -76,23 +76,24 @@ func child(t testing.TB, what string, file *os.File) *exec.Cmd {
 }
 
 // pair returns both ends of a ring within this process.
-func pair(t testing.TB, memory []byte, g Geometry) (*Producer, *Consumer) {
-	t.Helper()
+func pair(tb testing.TB, memory []byte, g Geometry) (*Producer, *Consumer) {
+	tb.Helper()
 	p, err := NewProducer(memory, g)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	c, err := NewConsumer(memory, g)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p, c
 }
 
 // there and back returns our ends of two rings in one memory.
-func thereAndBack(t testing.TB, memory []byte) (*Producer, *Consumer) {
-	p, _ := pair(t, memory, small)
-	_, c := pair(t, memory[4096:], small)
+func thereAndBack(tb testing.TB, memory []byte) (*Producer, *Consumer) {
+	tb.Helper()
+	p, _ := pair(tb, memory, small)
+	_, c := pair(tb, memory[4096:], small)
 	return p, c
 }
 
@@ -280,7 +281,9 @@ func TestPeerDies(t *testing.T) {
 		t.Fatalf("Receive from the dead: %v", status)
 	}
 	for range small.Slots {
-		p.Send(message, 0)
+		if status := p.Send(message, 0); !status.OK() {
+			t.Fatal(status)
+		}
 	}
 	if status := p.Send(message, 100*time.Millisecond); status != abi.StatusTimeout {
 		t.Fatalf("Send to the dead: %v", status)
@@ -323,7 +326,9 @@ func TestLiarsAreFound(t *testing.T) {
 		memory, _ := shared(t, small.Bytes())
 		p, _ := pair(t, memory, small)
 		for range slots {
-			p.Send(message, 0)
+			if status := p.Send(message, 0); !status.OK() {
+				t.Fatal(status)
+			}
 		}
 		word64(memory, tailOffset).Store(tail)
 		if status := p.Send(message, time.Minute); status != abi.StatusState {
@@ -383,9 +388,12 @@ func TestAllocs(t *testing.T) {
 	p, c := pair(t, memory, small)
 	message := make([]byte, 64)
 	if n := testing.AllocsPerRun(1000, func() {
-		p.Send(message, time.Second)
-		c.Receive(message, time.Second)
-		c.Receive(message, time.Microsecond)
+		if !p.Send(message, time.Second).OK() || !c.Receive(message, time.Second).OK() {
+			t.Error("a message is lost")
+		}
+		if c.Receive(message, time.Microsecond) != abi.StatusTimeout {
+			t.Error("a message came twice")
+		}
 	}); n != 0 {
 		t.Fatalf("%v allocations", n)
 	}
@@ -420,7 +428,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 		}
 		file := os.NewFile(uintptr(ends[1]), "socket")
 		child(b, "socket", file)
-		file.Close()
+		_ = file.Close()
 		message := make([]byte, 64)
 		for b.Loop() {
 			if _, err := unix.Write(ends[0], message); err != nil {
@@ -430,11 +438,12 @@ func BenchmarkRoundTrip(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		unix.Close(ends[0])
+		_ = unix.Close(ends[0])
 	})
 }
 
 func roundTrip(b *testing.B, peer string) {
+	b.Helper()
 	memory, file := shared(b, 8192)
 	child(b, peer, file)
 	p, c := thereAndBack(b, memory)
