@@ -12,16 +12,16 @@ import (
 // letter is what a message of 64 bytes is: the channels carry the same as the
 // mailboxes.
 type letter struct {
-	label  abi.Label
-	badge  uint64
-	sender uint64
-	words  [abi.MessageWords]uint64
-	length uint16
-	data   [64]byte
+	Label  abi.Label
+	Badge  uint64
+	Sender uint64
+	Words  [abi.MessageWords]uint64
+	Length uint16
+	Data   [64]byte
 }
 
 // payload is the bytes alone, for a channel that carries less.
-type payload struct{ data [64]byte }
+type payload struct{ Data [64]byte }
 
 // relaxMax is how often a receiver looks again before it sleeps.
 const relaxMax = 8
@@ -45,7 +45,7 @@ func receiveOne(b *Mailbox, p *platform.Parker, into *abi.Message) {
 		relax()
 	}
 	if b.Head() == nil {
-		b.Wait(p, 0)
+		_ = b.Wait(p, 0)
 	}
 	b.Head().Open(into)
 	b.Drop()
@@ -57,7 +57,7 @@ func BenchmarkAlternating(b *testing.B) {
 		consume(b, box)
 		m, into := message(1, 64), &abi.Message{}
 		for b.Loop() {
-			box.Send(m, Stamp{Badge: 1})
+			_ = box.Send(m, Stamp{Badge: 1})
 			box.Head().Open(into)
 			box.Drop()
 		}
@@ -67,6 +67,7 @@ func BenchmarkAlternating(b *testing.B) {
 }
 
 func alternatingChannel[T any](b *testing.B) {
+	b.Helper()
 	ch := make(chan T, benchCapacity)
 	var m, into T
 	for b.Loop() {
@@ -77,6 +78,7 @@ func alternatingChannel[T any](b *testing.B) {
 }
 
 func benchmarkMailbox(b *testing.B, producers int) {
+	b.Helper()
 	box := mustNew(b, benchCapacity)
 	consume(b, box)
 	p, into := newParker(), &abi.Message{}
@@ -103,6 +105,7 @@ func benchmarkMailbox(b *testing.B, producers int) {
 }
 
 func benchmarkChannel[T any](b *testing.B, producers int) {
+	b.Helper()
 	ch := make(chan T, benchCapacity)
 	var group sync.WaitGroup
 	for i := range producers {
@@ -149,12 +152,12 @@ func BenchmarkPingPong(b *testing.B) {
 			p, m := newParker(), &abi.Message{}
 			for range b.N {
 				receiveOne(there, p, m)
-				back.Send(m, Stamp{})
+				_ = back.Send(m, Stamp{})
 			}
 		})
 		p, m := newParker(), message(1, 64)
 		for range b.N {
-			there.Send(m, Stamp{})
+			_ = there.Send(m, Stamp{})
 			receiveOne(back, p, m)
 		}
 		group.Wait()
@@ -182,8 +185,8 @@ func BenchmarkCall(b *testing.B) {
 	c := newCall()
 	m, into := message(1, 64), &abi.Message{}
 	for b.Loop() {
-		c.Reply(c.Begin(), m, Stamp{Badge: 1})
-		c.Wait(0)
+		_ = c.Reply(c.Begin(), m, Stamp{Badge: 1})
+		_ = c.Wait(0)
 		c.Take(into)
 	}
 }

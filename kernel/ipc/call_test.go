@@ -71,7 +71,7 @@ func TestCallEndings(t *testing.T) {
 		for _, second := range endings {
 			c := newCall()
 			old := c.Begin()
-			c.Fence(old)
+			_ = c.Fence(old)
 			ticket := c.Begin()
 			if second.do(c, old) != abi.StatusState {
 				t.Errorf("%s with an old ticket touched the call", second.name)
@@ -105,7 +105,7 @@ func TestClaim(t *testing.T) {
 		}, abi.StatusOK},
 		{"abandon, then time out", func(c *Call, _ Ticket) { c.Abandon() }, abi.StatusTimeout},
 		{"abandon after a fence and a death", func(c *Call, k Ticket) {
-			c.Fence(k)
+			_ = c.Fence(k)
 			if s := c.PeerDied(k); s != abi.StatusBusy {
 				t.Errorf("PeerDied of a claimed call = %v", s)
 			}
@@ -113,7 +113,7 @@ func TestClaim(t *testing.T) {
 		}, abi.StatusRevoked},
 		{"abandon, then reply", func(c *Call, k Ticket) {
 			c.Abandon()
-			c.Reply(k, message(1, 1), Stamp{})
+			_ = c.Reply(k, message(1, 1), Stamp{})
 		}, abi.StatusOK},
 	} {
 		call := newCall()
@@ -237,11 +237,11 @@ func TestCallAllocs(t *testing.T) {
 	c := newCall()
 	m, into := message(1, 64), &abi.Message{}
 	if n := testing.AllocsPerRun(1000, func() {
-		c.Reply(c.Begin(), m, Stamp{Badge: 1})
-		c.Wait(0)
+		_ = c.Reply(c.Begin(), m, Stamp{Badge: 1})
+		_ = c.Wait(0)
 		c.Take(into)
 		c.Begin()
-		c.Wait(1)
+		_ = c.Wait(1)
 	}); n != 0 {
 		t.Errorf("a call allocates %v times", n)
 	}

@@ -120,14 +120,14 @@ func TestNothingLeaks(t *testing.T) {
 	b := mustNew(t, 1)
 	consume(t, b)
 	m := message(0xFF, abi.MessageBytesMax)
-	b.Send(m, Stamp{})
+	_ = b.Send(m, Stamp{})
 	b.Drop()
 	if b.cells[0].envelope.Data != [abi.MessageBytesMax]byte{} {
 		t.Error("bytes of a dropped message are in the cell")
 	}
 	// What stands behind the bytes in use is the sender's own.
 	m.Length = 1
-	b.Send(m, Stamp{})
+	_ = b.Send(m, Stamp{})
 	if got := b.Head().Data[1:]; !bytes.Equal(got, make([]byte, len(got))) {
 		t.Error("bytes that were not sent are in the cell")
 	}
@@ -164,8 +164,8 @@ func TestClose(t *testing.T) {
 	b := mustNew(t, 4)
 	consume(t, b)
 	p := newParker()
-	b.Send(message(1, 1), Stamp{})
-	b.Send(message(2, 1), Stamp{})
+	_ = b.Send(message(1, 1), Stamp{})
+	_ = b.Send(message(2, 1), Stamp{})
 	if !b.Close() || b.Close() || !b.Closed() {
 		t.Error("Close is not idempotent")
 	}
@@ -236,7 +236,7 @@ func TestWaitTimeout(t *testing.T) {
 	if s := b.Wait(p, testNow()+1e6); s != abi.StatusTimeout {
 		t.Errorf("a spurious wake-up ended a Wait: %v", s)
 	}
-	b.Send(message(1, 1), Stamp{})
+	_ = b.Send(message(1, 1), Stamp{})
 	if s := b.Wait(p, 1); s != abi.StatusOK {
 		t.Errorf("a message that is there, deadline past = %v", s)
 	}
@@ -254,13 +254,13 @@ func TestPlacesComeBack(t *testing.T) {
 	}{
 		{"single place", 1, func(*Mailbox) {}, 1},
 		{"kept", 16, func(*Mailbox) {}, 15},
-		{"wait", 16, func(b *Mailbox) { b.Wait(newParker(), 1) }, 16},
+		{"wait", 16, func(b *Mailbox) { _ = b.Wait(newParker(), 1) }, 16},
 		{"release", 16, func(b *Mailbox) { b.ReleaseConsumer() }, 16},
 		{"drain", 16, func(b *Mailbox) { b.Drain(func(*Envelope) {}) }, 16},
 	} {
 		b := mustNew(t, c.capacity)
 		consume(t, b)
-		b.Send(message(1, 1), Stamp{})
+		_ = b.Send(message(1, 1), Stamp{})
 		b.Drop()
 		c.give(b)
 		places := 0
@@ -337,15 +337,16 @@ func TestHammerMailbox(t *testing.T) {
 		for sender := range uint64(senders) {
 			group.Go(func() {
 				for i := uint64(0); i < each; {
-					switch b.Send(message(sender<<32|i, int(i%513)), Stamp{Sender: sender}) {
-					case abi.StatusOK:
-						i++
-						accepted[sender].Store(i)
-					case abi.StatusPeerDead:
+					s := b.Send(message(sender<<32|i, int(i%513)), Stamp{Sender: sender})
+					if s == abi.StatusPeerDead {
 						return
-					default:
-						runtime.Gosched()
 					}
+					if s != abi.StatusOK {
+						runtime.Gosched()
+						continue
+					}
+					i++
+					accepted[sender].Store(i)
 				}
 			})
 		}
@@ -378,11 +379,11 @@ func TestMailboxAllocs(t *testing.T) {
 	p := newParker()
 	m, into := message(1, 64), &abi.Message{}
 	if n := testing.AllocsPerRun(1000, func() {
-		b.Send(m, Stamp{Badge: 1})
-		b.Wait(p, 0)
+		_ = b.Send(m, Stamp{Badge: 1})
+		_ = b.Wait(p, 0)
 		b.Head().Open(into)
 		b.Drop()
-		b.Wait(p, 1)
+		_ = b.Wait(p, 1)
 	}); n != 0 {
 		t.Errorf("a message allocates %v times", n)
 	}
