@@ -83,13 +83,13 @@ func TestHammerInterrupts(t *testing.T) {
 	var table Interrupts
 	var n Notification
 	var device atomic.Int64
-	table.Bind(9, &n, 1)
+	_ = table.Bind(9, &n, 1)
 	var group sync.WaitGroup
 	for range raisers {
 		group.Go(func() {
 			for range each {
 				device.Add(1)
-				table.Raise(9)
+				_ = table.Raise(9)
 			}
 		})
 	}
@@ -110,10 +110,10 @@ func TestInterruptAllocs(t *testing.T) {
 	var table Interrupts
 	var n Notification
 	if got := testing.AllocsPerRun(1000, func() {
-		table.Bind(1, &n, 1)
-		table.Raise(1)
-		table.Acknowledge(1)
-		table.Unbind(1)
+		_ = table.Bind(1, &n, 1)
+		_ = table.Raise(1)
+		_ = table.Acknowledge(1)
+		_ = table.Unbind(1)
 	}); got != 0 {
 		t.Errorf("an interrupt allocates %v times", got)
 	}
@@ -122,9 +122,9 @@ func TestInterruptAllocs(t *testing.T) {
 func BenchmarkRaise(b *testing.B) {
 	var table Interrupts
 	var n Notification
-	table.Bind(1, &n, 1)
+	_ = table.Bind(1, &n, 1)
 	for b.Loop() {
-		table.Raise(1)
-		table.Acknowledge(1)
+		_ = table.Raise(1)
+		_ = table.Acknowledge(1)
 	}
 }

@@ -138,7 +138,7 @@ func TestHammerWakeUp(t *testing.T) {
 	go func() {
 		p := newParker()
 		for range rounds {
-			there.Wait(p, 1, 0)
+			_, _ = there.Wait(p, 1, 0)
 			back.Signal(1)
 		}
 	}()
@@ -156,9 +156,9 @@ func TestNotificationAllocs(t *testing.T) {
 	p := newParker()
 	if got := testing.AllocsPerRun(1000, func() {
 		n.Signal(3)
-		n.Wait(p, 1, 0)
+		_, _ = n.Wait(p, 1, 0)
 		n.Poll(2)
-		n.Wait(p, 1, 1)
+		_, _ = n.Wait(p, 1, 1)
 	}); got != 0 {
 		t.Errorf("a signal and a wait allocate %v times", got)
 	}
@@ -176,6 +176,6 @@ func BenchmarkSignalAndWait(b *testing.B) {
 	p := newParker()
 	for b.Loop() {
 		n.Signal(1)
-		n.Wait(p, 1, 0)
+		_, _ = n.Wait(p, 1, 0)
 	}
 }

@@ -56,7 +56,7 @@ func NewTimers(capacity int) (*Timers, abi.Status) {
 	t := &Timers{timers: make([]timer, capacity), heap: make([]uint32, 0, capacity)}
 	for i := range t.timers {
 		t.timers[i].generation = 1
-		t.timers[i].heap = int32(i + 1) //nolint:gosec // G115: at most TimersMax
+		t.timers[i].heap = int32(i + 1)
 	}
 	t.timers[capacity-1].heap = -1
 	return t, abi.StatusOK
@@ -79,7 +79,7 @@ func (t *Timers) Add(n *Notification, bits uint64) (TimerID, abi.Status) {
 	e := &t.timers[i]
 	t.free = e.heap
 	*e = timer{notification: n, bits: bits, generation: e.generation, heap: -1}
-	return TimerID(e.generation<<timerIndexBits | uint64(i)), abi.StatusOK //nolint:gosec // G115: i is a place
+	return TimerID(e.generation<<timerIndexBits | uint64(i)), abi.StatusOK
 }
 
 // Remove ends a timer; when it returns, the timer signals nothing any more and
@@ -208,7 +208,7 @@ func (e *timer) advance(now int64) bool {
 // find returns the timer of that number and its place, nil when there is none.
 // mu is held.
 func (t *Timers) find(id TimerID) (*timer, int32) {
-	i := int(id & (TimersMax - 1)) //nolint:gosec // G115: masked
+	i := int(id & (TimersMax - 1))
 	if i >= len(t.timers) {
 		return nil, -1
 	}
@@ -216,7 +216,7 @@ func (t *Timers) find(id TimerID) (*timer, int32) {
 	if e.notification == nil || e.generation != uint64(id)>>timerIndexBits {
 		return nil, -1
 	}
-	return e, int32(i) //nolint:gosec // G115: i is a place
+	return e, int32(i)
 }
 
 // next returns when the earliest timer is due. mu is held.

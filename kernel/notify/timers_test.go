@@ -84,12 +84,12 @@ func TestArm(t *testing.T) {
 	if s := table.Cancel(a); s != abi.StatusState {
 		t.Errorf("Cancel of what is not armed = %v", s)
 	}
-	table.Arm(a, 100, 0)
-	table.Arm(b, 50, 0)
+	_ = table.Arm(a, 100, 0)
+	_ = table.Arm(b, 50, 0)
 	if table.Next() != 50 {
 		t.Errorf("Next = %d", table.Next())
 	}
-	table.Arm(b, 200, 0)
+	_ = table.Arm(b, 200, 0)
 	if fired, next := table.Fire(99, 9); fired != 0 || next != 100 || n.Pending() != 0 {
 		t.Errorf("a timer fired before its time: %d, %d", fired, next)
 	}
@@ -102,8 +102,8 @@ func TestArm(t *testing.T) {
 	if fired, next := table.Fire(math.MaxInt64, 9); fired != 0 || next != 0 || n.Pending() != 0 {
 		t.Errorf("a cancelled timer fired: %d, %d", fired, next)
 	}
-	table.Arm(a, 1, 1)
-	table.Remove(a)
+	_ = table.Arm(a, 1, 1)
+	_ = table.Remove(a)
 	if fired, _ := table.Fire(10, 9); fired != 0 {
 		t.Error("a removed timer fired")
 	}
@@ -113,7 +113,7 @@ func TestFireIsBounded(t *testing.T) {
 	var n Notification
 	table := mustTimers(t, 8)
 	for i := range 8 {
-		table.Arm(mustAdd(t, table, &n, 1<<i), int64(8-i), 0)
+		_ = table.Arm(mustAdd(t, table, &n, 1<<i), int64(8-i), 0)
 	}
 	fired, next := table.Fire(100, 3)
 	if fired != 3 || next != 4 || n.Poll(255) != 0b11100000 {
@@ -128,7 +128,7 @@ func TestPeriodic(t *testing.T) {
 	var n Notification
 	table := mustTimers(t, 1)
 	id := mustAdd(t, table, &n, 1)
-	table.Arm(id, 100, 10)
+	_ = table.Arm(id, 100, 10)
 	for _, c := range []struct {
 		now      int64
 		fired    int
@@ -149,7 +149,7 @@ func TestPeriodic(t *testing.T) {
 			t.Errorf("at %d: fired %d, next %d, overruns %d; want %+v", c.now, fired, next, overruns, c)
 		}
 	}
-	table.Arm(id, 1, math.MaxInt64)
+	_ = table.Arm(id, 1, math.MaxInt64)
 	if overruns, _ := table.Overruns(id); overruns != 0 {
 		t.Error("Arm keeps old overruns")
 	}
@@ -180,7 +180,7 @@ func TestTimersModel(t *testing.T) {
 			switch r.IntN(4) {
 			case 0, 1:
 				e.at, e.period = now+1+r.Int64N(50), r.Int64N(2)*(1+r.Int64N(20))
-				table.Arm(e.id, e.at, e.period)
+				_ = table.Arm(e.id, e.at, e.period)
 			case 2:
 				if want := e.at != 0; (table.Cancel(e.id) == abi.StatusOK) != want {
 					t.Fatalf("Cancel disagrees: want %t", want)
@@ -247,18 +247,18 @@ func TestHammerTimers(t *testing.T) {
 					t.Errorf("Add = %v", s)
 					return
 				}
-				table.Arm(id, 1, 1+i%3)
+				_ = table.Arm(id, 1, 1+i%3)
 				table.Next()
 				if i%2 == 0 {
-					table.Cancel(id)
+					_ = table.Cancel(id)
 				} else {
-					table.Remove(id)
+					_ = table.Remove(id)
 				}
 				n.Poll(1)
 				if n.Pending() != 0 {
 					t.Error("a signal came after the timer's end")
 				}
-				table.Remove(id)
+				_ = table.Remove(id)
 			}
 		})
 	}
@@ -276,10 +276,10 @@ func TestTimersAllocs(t *testing.T) {
 	id, now := mustAdd(t, table, &n, 1), int64(0)
 	if got := testing.AllocsPerRun(1000, func() {
 		now += 100
-		table.Arm(id, now, 1)
+		_ = table.Arm(id, now, 1)
 		table.Fire(now, 8)
-		table.Cancel(id)
-		table.Remove(id)
+		_ = table.Cancel(id)
+		_ = table.Remove(id)
 		id, _ = table.Add(&n, 1)
 	}); got != 0 {
 		t.Errorf("a timer allocates %v times", got)
@@ -290,7 +290,7 @@ func BenchmarkFire(b *testing.B) {
 	var n Notification
 	table := mustTimers(b, 1024)
 	for i := range int64(1024) {
-		table.Arm(mustAdd(b, table, &n, 1), 1+i, 1024)
+		_ = table.Arm(mustAdd(b, table, &n, 1), 1+i, 1024)
 	}
 	now := int64(0)
 	for b.Loop() {
