@@ -80,7 +80,7 @@ func TestPanicIsNotRefusal(t *testing.T) {
 			t.Errorf("the broken invariant was swallowed: %v", f)
 		}
 	}()
-	table.IPC(IPC{})
+	_ = table.IPC(IPC{})
 }
 
 func TestSchedulerEventString(t *testing.T) {
@@ -129,9 +129,9 @@ func TestAllocs(t *testing.T) {
 	var table Table
 	call := func() {
 		if h := table.IPCHook(); h != nil {
-			h(IPC{Task: 1})
+			_ = h(IPC{Task: 1})
 		}
-		table.Gate(Gate{Task: 1})
+		_ = table.Gate(Gate{Task: 1})
 	}
 	if n := testing.AllocsPerRun(1000, call); n != 0 {
 		t.Errorf("empty points allocate %v times", n)
@@ -179,7 +179,7 @@ func BenchmarkInstalled(b *testing.B) {
 	table.InstallIPC(func(c IPC) abi.Status { return abi.Status(c.Handles) })
 	for b.Loop() {
 		if h := table.IPCHook(); h != nil {
-			h(IPC{Task: 1, Label: abi.LabelTop(), Bytes: 64})
+			_ = h(IPC{Task: 1, Label: abi.LabelTop(), Bytes: 64})
 		}
 	}
 }
