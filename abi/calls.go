@@ -189,3 +189,14 @@ var descriptors = [CallCount]Descriptor{
 	LabelDeclassify: {Name: "LabelDeclassify", Need: use | RightDeclassify, In: "readers to admit", Out: "-", Does: "Lets more audiences read a task's or region's bytes, at most those that the capability's ceiling leaves out."},
 	LabelInspect:    {Name: "LabelInspect", Need: use | RightInspect, Out: "-; Label", Does: "Says the label of a task, a region or an endpoint's ceiling."},
 }
+
+// What a supervisor is told with the first word of a fault message, and what
+// it answers with the first word of its reply. Codes from FaultProgram on are
+// a program's own.
+const (
+	FaultExit    = 1 // the task ended by itself; sent, not called: no answer
+	FaultProgram = 16
+
+	FaultResume = 0
+	FaultKill   = 1
+)

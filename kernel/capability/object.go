@@ -27,6 +27,7 @@ type Object struct {
 	index     uint32  // in Tree.objects
 	refs      int32   // nodes and holds
 	receivers int32   // nodes that carry RECEIVE
+	draining  bool    // a revocation waits for those inside
 	queued    bool    // in the tree's list of events
 	next      *Object // in the tree's list of events
 }

@@ -9,84 +9,116 @@ import (
 // there is none: a slice short enough to hold the lock for.
 const reclaimSlice = 128
 
-// Revoke kills everything derived from the capability that h names; the
-// capability itself stays. The effect is complete when Revoke returns, whatever
-// the size of the subtree. need are the rights to ask for, REVOKE.
-//
-// Another thread's operation on the same object that is between Enter and
-// Leave is waited for.
+// Revoke kills everything derived from the capability that h names, which
+// needs REVOKE; the capability itself stays. The effect is complete when Revoke
+// returns, whatever the size of the subtree. Operations of other threads that
+// are between Enter and Leave on the same object are waited for.
 func (t *Tree) Revoke(s *Space, h abi.Handle) abi.Status {
-	t.mu.Lock()
+	r, status := t.findQuiet(s, h)
 	defer t.mu.Unlock()
-	r, status := s.find(h)
 	if status != abi.StatusOK {
 		return status
 	}
 	if !r.Rights().Has(abi.RightRevoke) && !mutant.On(mutant.RevokeUnchecked) {
 		return abi.StatusRights
 	}
-	t.revoke(r.Node())
+	if t.revoke(r.Node()) {
+		t.drain(r.Object)
+	}
 	return abi.StatusOK
 }
 
-// revoke kills the descendants of n.
-func (t *Tree) revoke(n Node) {
+// Delete empties the slot that h names. What was derived from the capability
+// is revoked, as by [Tree.Revoke].
+func (t *Tree) Delete(s *Space, h abi.Handle) abi.Status {
+	r, status := t.findQuiet(s, h)
+	defer t.mu.Unlock()
+	if status != abi.StatusOK {
+		return status
+	}
+	if t.kill(r.Node(), slotFree) {
+		t.drain(r.Object)
+	}
+	return abi.StatusOK
+}
+
+// findQuiet takes the lock and finds what h names, waiting until no other
+// revocation drains the same object. The lock is held afterwards in any case.
+func (t *Tree) findQuiet(s *Space, h abi.Handle) (Ref, abi.Status) {
+	for {
+		t.mu.Lock()
+		r, status := s.find(h)
+		if status != abi.StatusOK || !r.Object.draining {
+			return r, status
+		}
+		t.mu.Unlock()
+		t.relax.Relax()
+	}
+}
+
+// revoke kills the descendants of n, and reports whether there were any.
+func (t *Tree) revoke(n Node) bool {
 	d := &t.nodes[n]
 	if d.first == 0 {
-		return
+		return false
 	}
 	if !mutant.On(mutant.RevokeKeepsEpoch) {
 		d.epoch++
 	}
 	t.bury(n)
 	if !mutant.On(mutant.RevokeKeepsCaches) {
-		t.fence(t.objects[d.object])
+		o := t.objects[d.object]
+		t.renew(o, o.epoch.Load()&1)
 	}
+	return true
 }
 
-// fence gives the object a new epoch and waits until nobody is inside under
-// the old one.
-func (t *Tree) fence(o *Object) {
-	old := o.epoch.Load()
+// renew gives the object a new epoch with the given lowest bit.
+func (t *Tree) renew(o *Object, bit uint64) {
 	t.epochs += 2
-	o.epoch.Store(t.epochs&^1 | (old&1 ^ 1))
+	o.epoch.Store(t.epochs | bit)
+}
+
+// drain waits until nobody is inside under an epoch that was before: it turns
+// the lowest bit, so that whoever enters from now on is counted elsewhere. The
+// lock is let go meanwhile, for those inside may be held up by others who want
+// it; the mark keeps the next turn of the bit away until this one is over.
+func (t *Tree) drain(o *Object) {
 	if mutant.On(mutant.FenceSkipped) {
 		return
 	}
-	for o.inside[old&1].Load() != 0 {
+	old := o.epoch.Load() & 1
+	t.renew(o, old^1)
+	if o.inside[old].Load() == 0 {
+		return
+	}
+	o.draining = true
+	t.mu.Unlock()
+	for o.inside[old].Load() != 0 {
 		t.relax.Relax()
 	}
-}
-
-// Delete empties the slot that h names. What was derived from the capability
-// is revoked.
-func (t *Tree) Delete(s *Space, h abi.Handle) abi.Status {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	r, status := s.find(h)
-	if status != abi.StatusOK {
-		return status
-	}
-	t.kill(r.Node(), slotFree)
-	return abi.StatusOK
+	o.draining = false
 }
 
-// kill ends a node and everything below it, and empties its slot.
-func (t *Tree) kill(n Node, tombstone uint64) {
+// kill ends a node and everything below it, and empties its slot. It reports
+// whether there was anything below.
+func (t *Tree) kill(n Node, tombstone uint64) (revoked bool) {
 	d := &t.nodes[n]
 	if d.space != noSpace {
 		t.spaces[d.space].clear(d.slot, tombstone)
 		d.space = noSpace
 	}
 	if !mutant.On(mutant.DeleteKeepsChildren) {
-		t.revoke(n)
+		revoked = t.revoke(n)
 	}
 	if t.buried(n) {
 		d.state = nodeBuried
-		return
+		return revoked
 	}
 	t.unlink(n)
 	t.free(n)
+	return revoked
 }
 
 // Close ends a CSpace: no handle of it means anything any more. Its

@@ -100,8 +100,8 @@ type Origin struct {
 	Rights  abi.Rights // to use and to pass on
 	Badge   uint64
 	Ceiling abi.Label
-	// Uses is zero for no limit.
-	Uses uint32
+	// MoveOnly is set when no copy can ever be made.
+	MoveOnly bool
 }
 
 // Original installs the first capability to an object. It is how authority comes into being: the gate calls
@@ -122,8 +122,8 @@ func (t *Tree) Original(s *Space, o *Object, first Origin) (abi.Handle, abi.Stat
 	d := &t.nodes[n]
 	d.object, d.rights, d.pass, d.badge = o.index, first.Rights, first.Rights, first.Badge
 	d.ceiling, d.uses, d.copies = first.Ceiling, abi.Unlimited, abi.Unlimited
-	if first.Uses > 0 {
-		d.uses, d.copies = first.Uses, 0
+	if first.MoveOnly {
+		d.copies = 0
 	}
 	d.state = nodeHeld
 	t.count(d)

@@ -1,0 +1,304 @@
+package gate
+
+import (
+	"phios/abi"
+	"phios/internal/mutant"
+	"phios/kernel/capability"
+	"phios/kernel/region"
+	"phios/platform"
+)
+
+// memory is a region as an object. Its label is guarded by Kernel.labels for
+// changing and read as the atomics that it is.
+type memory struct {
+	*region.Region
+
+	object *capability.Object
+	holds  holding
+	label  floating
+	// mapped are the tasks that have a window on it, each as often as it has
+	// windows. Guarded by Kernel.labels.
+	mapped []*Domain
+}
+
+func memoryOf(r *capability.Ref) *memory { return r.Object.Self().(*memory) } //nolint:forcetypeassert,errcheck // the type was checked
+
+// regionCreate makes zeroed memory on a budget.
+func (p *Port) regionCreate(r *capability.Ref, a *abi.Args, terms *capability.Terms) abi.Status {
+	if a.W[0] == 0 || a.W[1] > abi.RegionLarge || a.W[0] > 1<<62 {
+		return abi.StatusBadArgument
+	}
+	k, bytes := p.kernel, (a.W[0]+platform.PageBytes-1)&^(platform.PageBytes-1)
+	address := uint64(0)
+	status := p.create(r, a, terms, func() (*capability.Object, abi.Status) {
+		holds, status := hold(accountOf(r), bytes+objectBytes)
+		if status != abi.StatusOK {
+			return nil, status
+		}
+		made, status := k.arena.Create(bytes)
+		if status != abi.StatusOK {
+			holds.release()
+			return nil, status
+		}
+		m := &memory{Region: made, holds: holds}
+		m.label.set(p.Label())
+		if m.object, status = k.tree.NewObject(abi.ObjectRegion, m); status != abi.StatusOK {
+			made.Release()
+			made.Destroy(nil)
+			holds.release()
+			return nil, status
+		}
+		address = made.Address()
+		return m.object, abi.StatusOK
+	})
+	if status == abi.StatusOK {
+		a.W[1] = address
+	}
+	return status
+}
+
+// regionMap shows a window of a region in the caller's address space.
+func (p *Port) regionMap(r *capability.Ref, a *abi.Args, terms *capability.Terms) abi.Status {
+	m, d := memoryOf(r), p.domain
+	offset, bytes, access := a.W[0], a.W[1], platform.Access(0)
+	switch a.W[2] {
+	case abi.RegionShared:
+		if !r.Rights().Has(abi.RightWrite) {
+			return abi.StatusRights
+		}
+		access = platform.AccessShared
+	case abi.RegionPrivate:
+		access = platform.AccessPrivate
+	default:
+		return abi.StatusBadArgument
+	}
+	if terms != nil && !terms.Window.Contains(offset, bytes) {
+		return abi.StatusRange
+	}
+	if p.up != nil {
+		return abi.StatusState // a handler has no address space of its own call
+	}
+	space, status := d.addressSpace()
+	if status != abi.StatusOK {
+		return status
+	}
+	w := window{memory: m, ceiling: ceiling(terms), shared: access == platform.AccessShared}
+	if status := p.kernel.openWindow(d, w); status != abi.StatusOK {
+		return status
+	}
+	address, status := m.Map(region.Mapping{
+		Space: space, Offset: offset, Bytes: bytes, Access: access,
+		Key: uint64(r.Key()), Owner: d.ID(),
+		Dead: func(key uint64) bool { return !p.kernel.tree.Alive(capability.Key(key)) },
+	})
+	if status != abi.StatusOK {
+		p.kernel.closeWindow(d, m, 0)
+		return status
+	}
+	d.placed(m, address)
+	a.W[0] = address
+	return abi.StatusOK
+}
+
+// addressSpace returns the task's, made with its first mapping.
+func (d *Domain) addressSpace() (platform.Space, abi.Status) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.memory != platform.SpaceKernel {
+		return d.memory, abi.StatusOK
+	}
+	s, status := d.kernel.machine.NewSpace()
+	if status == abi.StatusOK {
+		d.memory = s
+	}
+	return s, status
+}
+
+// openWindow registers a mapping before it is made, because from then on
+// labels flow both ways; the address is not known yet.
+//
+// StatusLimit, and StatusLabel when the labels of the two cannot meet.
+func (k *Kernel) openWindow(d *Domain, w window) abi.Status {
+	k.labels.Lock()
+	defer k.labels.Unlock()
+	if w.shared && !d.Label().FlowsTo(w.ceiling) {
+		return abi.StatusLabel
+	}
+	joined := d.Label().Join(w.memory.label.get())
+	if w.shared && !joined.FlowsTo(w.ceiling) {
+		return abi.StatusLabel
+	}
+	d.mu.Lock()
+	if len(d.windows) >= mappingsMax {
+		d.mu.Unlock()
+		return abi.StatusLimit
+	}
+	d.mu.Unlock()
+	if status := k.spread(d, nil, joined); status != abi.StatusOK {
+		return status
+	}
+	if w.shared {
+		if status := k.spread(nil, w.memory, joined); status != abi.StatusOK {
+			return status
+		}
+	}
+	d.mu.Lock()
+	d.windows = append(d.windows, w)
+	d.mu.Unlock()
+	w.memory.mapped = append(w.memory.mapped, d)
+	k.tree.Hold(w.memory.object)
+	return abi.StatusOK
+}
+
+// placed fills in the address of the window that was opened last.
+func (d *Domain) placed(m *memory, address uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.windows {
+		if d.windows[i].memory == m && d.windows[i].address == 0 {
+			d.windows[i].address = address
+			return
+		}
+	}
+}
+
+// closeWindow forgets a window, and reports whether there was one.
+func (k *Kernel) closeWindow(d *Domain, m *memory, address uint64) bool {
+	k.labels.Lock()
+	defer k.labels.Unlock()
+	d.mu.Lock()
+	found := false
+	for i, w := range d.windows {
+		if w.memory == m && w.address == address {
+			last := len(d.windows) - 1
+			d.windows[i], d.windows[last] = d.windows[last], window{}
+			d.windows = d.windows[:last]
+			found = true
+			break
+		}
+	}
+	d.mu.Unlock()
+	if !found {
+		return false
+	}
+	for i, other := range m.mapped {
+		if other == d {
+			last := len(m.mapped) - 1
+			m.mapped[i], m.mapped[last] = m.mapped[last], nil
+			m.mapped = m.mapped[:last]
+			break
+		}
+	}
+	k.tree.Drop(m.object)
+	return true
+}
+
+// regionUnmap takes a window away.
+func (p *Port) regionUnmap(r *capability.Ref, a *abi.Args) abi.Status {
+	m, d := memoryOf(r), p.domain
+	space := p.Memory()
+	if space == platform.SpaceKernel {
+		return abi.StatusBadArgument
+	}
+	pages, status := m.Unmap(space, a.W[0])
+	if status != abi.StatusOK {
+		return status
+	}
+	p.kernel.refund(d.ID(), pages)
+	p.kernel.closeWindow(d, m, a.W[0])
+	p.kernel.Tidy(tidySlice)
+	return abi.StatusOK
+}
+
+// regionCopy is RegionRead and RegionWrite. Offsets count from the region's
+// start, also through a capability with a window, so that address and offset
+// always differ by the region's address.
+func (p *Port) regionCopy(r *capability.Ref, h abi.Handle, c abi.Call, a *abi.Args, terms *capability.Terms) abi.Status {
+	m := memoryOf(r)
+	if terms != nil && !terms.Window.Contains(a.W[0], uint64(len(a.Bytes))) {
+		return abi.StatusRange
+	}
+	if c == abi.RegionRead {
+		if status := p.rise(m.label.get()); status != abi.StatusOK {
+			return status
+		}
+	} else {
+		label := p.Label()
+		if !label.FlowsTo(ceiling(terms)) && !mutant.On(mutant.CeilingUnchecked) {
+			return abi.StatusLabel
+		}
+		if status := p.kernel.raiseMemory(m, label); status != abi.StatusOK {
+			return status
+		}
+	}
+	for range lookupsMax {
+		status := copyBytes(m, r, c, a)
+		if status != abi.StatusRevoked {
+			return status
+		}
+		// Something was revoked on the region; whether this was, the lookup says.
+		if *r, status = p.domain.space.Lookup(h, r.Rights()); status != abi.StatusOK {
+			return status
+		}
+	}
+	return abi.StatusBusy
+}
+
+// lookupsMax bounds how often an operation looks its handle up again because
+// others are revoking on the same object.
+const lookupsMax = 1 << 10
+
+func copyBytes(m *memory, r *capability.Ref, c abi.Call, a *abi.Args) abi.Status {
+	w := region.Window{Bytes: m.Bytes(), Live: r.Current}
+	if c == abi.RegionRead {
+		return m.Read(w, a.W[0], a.Bytes)
+	}
+	return m.Write(w, a.W[0], a.Bytes)
+}
+
+// regionSettle charges the pages that writers have made their own.
+func (p *Port) regionSettle(r *capability.Ref, a *abi.Args) abi.Status {
+	total := uint64(0)
+	var over []*Domain
+	memoryOf(r).Settle(func(owner, pages uint64) {
+		total += pages
+		d := p.kernel.domainByID(owner)
+		if d == nil {
+			return
+		}
+		if d.payer.Take(abi.ResourceMemory, pages*platform.PageBytes) != abi.StatusOK {
+			over = append(over, d)
+			return
+		}
+		d.mu.Lock()
+		d.dirty += pages
+		d.mu.Unlock()
+	})
+	for _, d := range over {
+		d.Kill() // it wrote what nobody paid for
+	}
+	a.W[0] = total
+	return abi.StatusOK
+}
+
+// refund gives back what settling charged.
+func (k *Kernel) refund(owner, pages uint64) {
+	d := k.domainByID(owner)
+	if d == nil || pages == 0 {
+		return
+	}
+	d.mu.Lock()
+	pages = min(pages, d.dirty)
+	d.dirty -= pages
+	d.mu.Unlock()
+	d.payer.Give(abi.ResourceMemory, pages*platform.PageBytes)
+}
+
+// regionInspect says how a region is.
+func (p *Port) regionInspect(r *capability.Ref, a *abi.Args) abi.Status {
+	m := memoryOf(r)
+	g := m.Global()
+	a.W = [abi.ArgWords]uint64{m.Bytes(), g.Address, g.Node, uint64(m.Mappings()), m.Pins(), platform.PageBytes}
+	a.Label = m.label.get()
+	return abi.StatusOK
+}

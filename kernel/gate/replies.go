@@ -1,0 +1,170 @@
+package gate
+
+import (
+	"sync/atomic"
+
+	"phios/abi"
+	"phios/internal/mutant"
+	"phios/kernel/capability"
+	"phios/kernel/ipc"
+)
+
+// reply is the right to answer one call, as an object. It goes when it is
+// used; when it goes unused, the caller is told that the server is gone.
+type reply struct {
+	object *capability.Object
+	thread *Thread
+	pendingCall
+	spent atomic.Bool
+}
+
+func replyOf(r *capability.Ref) *reply { return r.Object.Self().(*reply) } //nolint:forcetypeassert,errcheck // the type was checked
+
+// callerOf returns the thread that waits for an answer to a message, nil when
+// none does: it was a send, or the caller gave up or lost its capability.
+func (k *Kernel) callerOf(e *ipc.Envelope) *Thread {
+	if e.Call == nil || e.Call.Over(e.Ticket) {
+		return nil
+	}
+	k.mu.Lock()
+	t := k.threads[e.Sender]
+	k.mu.Unlock()
+	if t == nil {
+		return nil
+	}
+	if !k.tree.Alive(t.pending.key) {
+		e.Call.Fence(e.Ticket)
+		return nil
+	}
+	return t
+}
+
+// newReply makes the reply capability of a call for its server. It can be
+// passed on, never copied.
+func (p *Port) newReply(_ *endpoint, t *Thread) (abi.Handle, abi.Status) {
+	answer := &reply{thread: t, pendingCall: t.pending}
+	o, status := p.kernel.tree.NewObject(abi.ObjectReply, answer)
+	if status != abi.StatusOK {
+		return 0, status
+	}
+	answer.object = o
+	h, status := p.kernel.tree.Original(p.domain.space, o, capability.Origin{
+		Rights:  abi.RightInvoke | abi.RightSend | abi.RightGrant | abi.RightInspect,
+		Ceiling: abi.LabelTop(), MoveOnly: true,
+	})
+	if status != abi.StatusOK {
+		answer.spent.Store(true)
+	}
+	p.kernel.tree.Drop(o)
+	return h, status
+}
+
+// dropReply takes back a reply capability that was never given out.
+func (p *Port) dropReply(h abi.Handle) {
+	if r, status := p.domain.space.Lookup(h, 0); status == abi.StatusOK {
+		replyOf(&r).spent.Store(true)
+		p.kernel.tree.Delete(p.domain.space, h)
+	}
+}
+
+// reply answers one call.
+func (p *Port) reply(r *capability.Ref, h abi.Handle, m *abi.Message) abi.Status {
+	answer := replyOf(r)
+	if m == nil {
+		return abi.StatusBadArgument
+	}
+	if status := m.Check(); status != abi.StatusOK {
+		return status
+	}
+	call := &answer.thread.call
+	if !call.Claim(answer.ticket) {
+		p.spend(answer, h)
+		return abi.StatusPeerDead
+	}
+	if !p.kernel.tree.Alive(answer.key) && !mutant.On(mutant.ReplyUnfenced) {
+		call.Abandon()
+		call.Fence(answer.ticket)
+		p.spend(answer, h)
+		return abi.StatusRevoked
+	}
+	if status := p.carryAnswer(answer, m); status != abi.StatusOK {
+		call.Abandon()
+		return status
+	}
+	label := p.Label()
+	if m.Label != (abi.Label{}) {
+		label = label.Join(m.Label)
+	}
+	call.Fill(m, ipc.Stamp{Label: label, Sender: p.domain.ID()})
+	p.spend(answer, h)
+	call.Complete(abi.StatusOK)
+	return abi.StatusOK
+}
+
+// carryAnswer puts the answer's capabilities into the caller's CSpace, while
+// the caller is known to wait.
+func (p *Port) carryAnswer(answer *reply, m *abi.Message) abi.Status {
+	t := answer.thread
+	t.grantedCount = 0
+	if m.HandleCount == 0 {
+		return abi.StatusOK
+	}
+	copied := *m
+	if status := p.kernel.carry(p.domain.space, answer.caller.space, &copied); status != abi.StatusOK {
+		return status
+	}
+	t.granted, t.grantedCount = copied.Handles, copied.HandleCount
+	return abi.StatusOK
+}
+
+// spend uses a reply capability up.
+func (p *Port) spend(answer *reply, h abi.Handle) {
+	answer.spent.Store(true)
+	if !mutant.On(mutant.ReplyKept) {
+		p.kernel.tree.Delete(p.domain.space, h)
+		p.kernel.settle()
+	}
+}
+
+// replyReceive answers one call and takes the next message. When the answer
+// fails nothing is received.
+func (p *Port) replyReceive(r *capability.Ref, h abi.Handle, a *abi.Args) abi.Status {
+	if a.Message == nil {
+		return abi.StatusBadArgument
+	}
+	if answer := abi.Handle(a.W[0]); answer != 0 {
+		args := abi.Args{Message: a.Message}
+		status := p.Invoke(answer, abi.EndpointReply, &args)
+		// A caller that is gone is not the server's trouble.
+		if status != abi.StatusOK && status != abi.StatusPeerDead && status != abi.StatusRevoked {
+			return status
+		}
+	}
+	return p.receive(r, h, a.Message)
+}
+
+// charge is ReplyCharge.
+func (answer *reply) charge(a *abi.Args) abi.Status {
+	if answer.spent.Load() {
+		return abi.StatusState
+	}
+	return charge(answer.payer, a)
+}
+
+// check is ReplyCheck.
+func (answer *reply) check(k *Kernel) abi.Status {
+	if answer.thread.call.Over(answer.ticket) {
+		return abi.StatusPeerDead
+	}
+	if !k.tree.Alive(answer.key) {
+		return abi.StatusRevoked
+	}
+	return abi.StatusOK
+}
+
+// release ends a reply object whose last reference went.
+func (answer *reply) release() {
+	if !answer.spent.Swap(true) {
+		answer.thread.call.PeerDied(answer.ticket)
+	}
+}

@@ -1,0 +1,136 @@
+package gate
+
+import (
+	"phios/abi"
+	"phios/kernel/capability"
+	"phios/kernel/notify"
+)
+
+// signal is a notification as an object.
+type signal struct {
+	notify.Notification
+
+	object *capability.Object
+	holds  holding
+}
+
+// timer is a timer as an object. It holds its notification.
+type timer struct {
+	object *capability.Object
+	holds  holding
+	target *signal
+	id     notify.TimerID
+}
+
+// line is an interrupt line as an object. The boot manifest hands them out.
+type line struct {
+	object *capability.Object
+	number uint32
+	target *signal // guarded by Kernel.mu
+}
+
+func signalOf(r *capability.Ref) *signal { return r.Object.Self().(*signal) } //nolint:forcetypeassert,errcheck // the type was checked
+func timerOf(r *capability.Ref) *timer   { return r.Object.Self().(*timer) }  //nolint:forcetypeassert,errcheck // the type was checked
+func lineOf(r *capability.Ref) *line     { return r.Object.Self().(*line) }   //nolint:forcetypeassert,errcheck // the type was checked
+
+// notificationCreate makes a notification on a budget.
+func (p *Port) notificationCreate(r *capability.Ref, a *abi.Args, terms *capability.Terms) abi.Status {
+	return p.create(r, a, terms, func() (*capability.Object, abi.Status) {
+		holds, status := hold(accountOf(r), objectBytes)
+		if status != abi.StatusOK {
+			return nil, status
+		}
+		s := &signal{holds: holds}
+		if s.object, status = p.kernel.tree.NewObject(abi.ObjectNotification, s); status != abi.StatusOK {
+			holds.release()
+			return nil, status
+		}
+		return s.object, abi.StatusOK
+	})
+}
+
+// signal sets bits.
+func (p *Port) signal(r *capability.Ref, h abi.Handle, a *abi.Args) abi.Status {
+	if status := p.enter(r, h); status != abi.StatusOK {
+		return status
+	}
+	signalOf(r).Signal(a.W[0])
+	r.Leave()
+	return abi.StatusOK
+}
+
+// wait waits for bits.
+func (p *Port) wait(r *capability.Ref, a *abi.Args) abi.Status {
+	p.thread.onto = p.domain
+	bits, status := signalOf(r).Wait(&p.thread.self, a.W[0], int64(a.W[1])) //nolint:gosec // G115: a time is a time
+	if status != abi.StatusOK {
+		return p.wakened(status)
+	}
+	a.W[0] = bits
+	return abi.StatusOK
+}
+
+// target finds the notification that a timer or an interrupt is to signal.
+func (p *Port) target(handle uint64) (*signal, abi.Status) {
+	r, status := p.domain.space.Lookup(abi.Handle(handle), abi.RightInvoke|abi.RightSend)
+	if status != abi.StatusOK {
+		return nil, status
+	}
+	if r.Object.Type() != abi.ObjectNotification {
+		return nil, abi.StatusType
+	}
+	return signalOf(&r), abi.StatusOK
+}
+
+// timerCreate makes a timer on a budget.
+func (p *Port) timerCreate(r *capability.Ref, a *abi.Args, terms *capability.Terms) abi.Status {
+	target, status := p.target(a.W[0])
+	if status != abi.StatusOK {
+		return status
+	}
+	bits := a.W[1]
+	return p.create(r, a, terms, func() (*capability.Object, abi.Status) {
+		holds, status := hold(accountOf(r), objectBytes)
+		if status != abi.StatusOK {
+			return nil, status
+		}
+		t := &timer{holds: holds, target: target}
+		if t.id, status = p.kernel.timers.Add(&target.Notification, bits); status != abi.StatusOK {
+			holds.release()
+			return nil, status
+		}
+		if t.object, status = p.kernel.tree.NewObject(abi.ObjectTimer, t); status != abi.StatusOK {
+			p.kernel.timers.Remove(t.id)
+			holds.release()
+			return nil, status
+		}
+		p.kernel.tree.Hold(target.object)
+		return t.object, abi.StatusOK
+	})
+}
+
+// timerArm sets when a timer fires.
+func (p *Port) timerArm(r *capability.Ref, a *abi.Args) abi.Status {
+	const timeMax = 1<<63 - 1
+	if a.W[0] > timeMax || a.W[1] > timeMax {
+		return abi.StatusBadArgument
+	}
+	return p.kernel.timers.Arm(timerOf(r).id, int64(a.W[0]), int64(a.W[1])) //nolint:gosec // G115: checked above
+}
+
+// interruptBind lets an interrupt signal bits.
+func (p *Port) interruptBind(r *capability.Ref, a *abi.Args) abi.Status {
+	target, status := p.target(a.W[0])
+	if status != abi.StatusOK {
+		return status
+	}
+	l := lineOf(r)
+	if status := p.kernel.lines.Bind(l.number, &target.Notification, a.W[1]); status != abi.StatusOK {
+		return status
+	}
+	p.kernel.tree.Hold(target.object)
+	p.kernel.mu.Lock()
+	l.target = target
+	p.kernel.mu.Unlock()
+	return abi.StatusOK
+}

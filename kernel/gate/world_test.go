@@ -1,0 +1,136 @@
+package gate_test
+
+import (
+	"testing"
+
+	"phios/abi"
+	"phios/kernel/capability"
+	"phios/kernel/gate"
+	"phios/kernel/journal"
+	"phios/platform/sim"
+)
+
+// world is a kernel on the simulated machine, with one root task.
+type world struct {
+	t       *testing.T
+	machine *sim.Machine
+	log     *sim.Log
+	kernel  *gate.Kernel
+	root    actor
+}
+
+// actor is a task under test: its port, and the handle of its budget.
+type actor struct {
+	t      *testing.T
+	port   *gate.Port
+	budget abi.Handle
+}
+
+// programs is a launcher of Go functions on the simulated machine.
+type programs struct {
+	machine *sim.Machine
+	list    []func(p *gate.Port, argument uint64)
+}
+
+func (l *programs) Launch(p *gate.Port, program, argument uint64) abi.Status {
+	if program >= uint64(len(l.list)) {
+		return abi.StatusBadArgument
+	}
+	l.machine.Go("program", func() {
+		l.list[program](p, argument)
+		p.Done(0)
+	})
+	return abi.StatusOK
+}
+
+const megabyte = 1 << 20
+
+// plenty is more than any test needs.
+func plenty() abi.Amounts {
+	return abi.Amounts{1 << 30, 1 << 16, 1 << 40, 1 << 20, 1 << 30, 1 << 30}
+}
+
+func newWorld(t *testing.T, list ...func(*gate.Port, uint64)) *world {
+	t.Helper()
+	m := sim.New(sim.Config{Seed: 1})
+	log := m.NewLog()
+	j, status := journal.New(log, m, 1, journal.Options{Node: 7})
+	if status != abi.StatusOK {
+		t.Fatal(status)
+	}
+	limits := capability.Limits{Nodes: 4096, Objects: 1024, Spaces: 256, Generations: abi.GenerationMax - 1}
+	k := gate.New(gate.Config{
+		Machine: m, Journal: j, Launcher: &programs{machine: m, list: list},
+		Limits: limits, Node: 7, Endowment: plenty(), Timers: 64,
+	})
+	w := &world{t: t, machine: m, log: log, kernel: k}
+	w.root = w.boot(64)
+	return w
+}
+
+// boot makes a root task with a sixteenth of everything.
+func (w *world) boot(slots uint32) actor {
+	w.t.Helper()
+	amounts := plenty()
+	for i := range amounts {
+		amounts[i] /= 16
+	}
+	p, h, status := w.kernel.BootTask(slots, amounts)
+	if status != abi.StatusOK {
+		w.t.Fatalf("BootTask: %v", status)
+	}
+	return actor{t: w.t, port: p, budget: h}
+}
+
+// do invokes and fails the test unless the status is the wanted one.
+func (a actor) do(h abi.Handle, c abi.Call, args *abi.Args, want abi.Status) {
+	a.t.Helper()
+	if got := a.port.Invoke(h, c, args); got != want {
+		a.t.Fatalf("%v = %v, want %v", c, got.Name(), want.Name())
+	}
+}
+
+// endpoint makes an endpoint and returns its handle.
+func (a actor) endpoint(capacity uint64) abi.Handle {
+	a.t.Helper()
+	args := abi.Args{W: [6]uint64{capacity}, Label: abi.LabelTop()}
+	a.do(a.budget, abi.EndpointCreate, &args, abi.StatusOK)
+	return abi.Handle(args.W[0])
+}
+
+// region makes a region and returns its handle.
+func (a actor) region(bytes uint64) abi.Handle {
+	a.t.Helper()
+	args := abi.Args{W: [6]uint64{bytes}}
+	a.do(a.budget, abi.RegionCreate, &args, abi.StatusOK)
+	return abi.Handle(args.W[0])
+}
+
+// mint derives a capability for a itself.
+func (a actor) mint(h abi.Handle, m abi.Mint) abi.Handle {
+	a.t.Helper()
+	args := abi.Args{Mint: &m}
+	a.do(h, abi.CapMint, &args, abi.StatusOK)
+	return abi.Handle(args.W[0])
+}
+
+// give derives a capability of a for another root task.
+func (w *world) give(from actor, h abi.Handle, to actor, m abi.Mint) abi.Handle {
+	w.t.Helper()
+	made, status := w.kernel.BootGrant(from.port, h, to.port, &m)
+	if status != abi.StatusOK {
+		w.t.Fatalf("BootGrant: %v", status)
+	}
+	return made
+}
+
+// tidy clears everything away.
+func (w *world) tidy() {
+	for w.kernel.Tidy(64) { //nolint:revive // empty-block: the work is in the condition
+	}
+}
+
+// handlerFunc is a handler that is a function.
+type handlerFunc func(p *gate.Port, m *abi.Message) abi.Status
+
+func (f handlerFunc) Serve(p *gate.Port, m *abi.Message) abi.Status { return f(p, m) }
