@@ -227,19 +227,20 @@ func TestSchedulesTickets(t *testing.T) {
 		call, o := &Call{}, &outcome{}
 		call.Init(*p[0])
 		ticket := call.Begin()
-		return []func(){
-				func() {
-					o.wait = call.Wait(1)
-					call.Begin()
-					o.second = call.Wait(1)
-				},
-				func() { o.first = call.Reply(ticket, message(7, 1), Stamp{}) },
-			}, func() error {
-				if o.second != abi.StatusTimeout || o.first.OK() != o.wait.OK() {
-					return o.wrong()
-				}
-				return nil
+		bodies := []func(){
+			func() {
+				o.wait = call.Wait(1)
+				call.Begin()
+				o.second = call.Wait(1)
+			},
+			func() { o.first = call.Reply(ticket, message(7, 1), Stamp{}) },
+		}
+		return bodies, func() error {
+			if o.second != abi.StatusTimeout || o.first.OK() != o.wait.OK() {
+				return o.wrong()
 			}
+			return nil
+		}
 	})
 	t.Logf("%d schedules", runs)
 }
