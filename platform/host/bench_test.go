@@ -97,9 +97,10 @@ func BenchmarkPlaceTouch(b *testing.B) {
 
 // BenchmarkZero measures the revocation of a view that was read in full.
 func BenchmarkZero(b *testing.B) {
-	for _, size := range benchmarkSizes {
-		b.Run(sizeName(size), func(b *testing.B) {
-			m, s, v := filled(b, size, false, platform.AccessPrivate)
+	zero := func(size uint64, large bool) func(*testing.B) {
+		return func(b *testing.B) {
+			b.Helper()
+			m, s, v := filled(b, size, large, platform.AccessPrivate)
 			buffer := make([]byte, size)
 			for b.Loop() {
 				b.StopTimer()
@@ -109,8 +110,12 @@ func BenchmarkZero(b *testing.B) {
 				b.StartTimer()
 				m.Zero(s, v.Address, v.Bytes)
 			}
-		})
+		}
 	}
+	for _, size := range benchmarkSizes {
+		b.Run(sizeName(size), zero(size, false))
+	}
+	b.Run("64MiB/large", zero(64<<20, true))
 }
 
 func BenchmarkPinUnpin(b *testing.B) {

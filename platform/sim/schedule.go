@@ -371,7 +371,14 @@ func (p *parker) Unpark() {
 			p.visible += int64(m.faults.Below(delayNSMax)) //nolint:gosec // G115: below delayNSMax
 		}
 	}
+	if m.current != nil && !m.ending && m.config.SwitchAtUnpark {
+		m.pass("unpark")
+		return
+	}
 	// The token stays: the kernel unparks with a mutex locked, and whoever ran
 	// instead could want it and never pass the token on.
 	m.step()
+	if m.current != nil {
+		m.trace.add(m.now, m.current, "unpark")
+	}
 }

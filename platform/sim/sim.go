@@ -4,10 +4,12 @@
 //
 // Programs are functions given to [Machine.Go]; [Machine.Run] runs them to
 // their ends. Each has a goroutine of its own, but only the one that holds the
-// token runs. It passes the token on at Park, Unpark, Relax and Yield, and at
-// its end; nowhere else, so code between two of those is atomic. Therefore a
-// program must not reach one of them with a mutex locked that others want:
-// they would wait for it holding the token, and nothing would move any more.
+// token runs. It passes the token on at Park, Relax and Yield, and at its end;
+// nowhere else, so code between two of those is atomic. Therefore a program
+// must not reach one of them with a mutex locked that others want: they would
+// wait for it holding the token, and nothing would move any more. Unpark passes
+// the token on only when Config.SwitchAtUnpark says so, because the kernel
+// unparks with a mutex locked.
 //
 // Tests of one goroutine need no Run: Park then moves the virtual time to its
 // deadline, and Park without a deadline that nobody ended before is a broken
@@ -74,6 +76,9 @@ type Config struct {
 	// n-1. Number 0 is the program that runs now, when it can go on. A test
 	// that answers every sequence of numbers sees every schedule.
 	Chooser func(n int) int
+	// SwitchAtUnpark lets the schedule pick at Unpark too, for programs that
+	// hold no lock then.
+	SwitchAtUnpark bool
 	// ArenaBytes, MemoryBytes and PinBytes bound the memory; zero is the
 	// default.
 	ArenaBytes  uint64

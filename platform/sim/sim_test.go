@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"reflect"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func TestConformance(t *testing.T) {
 
 // rough is a machine on which everything goes wrong at times.
 func rough(seed uint64) *Machine {
-	return New(Config{Seed: seed, Faults: Faults{
+	return New(Config{Seed: seed, SwitchAtUnpark: seed%2 == 1, Faults: Faults{
 		NoMemory: 100, SpuriousWake: 50, DelayedUnpark: 200, EarlyTimeout: 300, LogAppend: 100,
 	}})
 }
@@ -178,6 +179,32 @@ func TestPanicIsReported(t *testing.T) {
 	}
 	if !bytes.HasPrefix([]byte(report.PanicOf), []byte("breaks\n")) {
 		t.Fatalf("panic of %q", report.PanicOf)
+	}
+}
+
+// TestUnparkUnderLock wakes a program with a mutex locked that it wants at
+// once, which must not stop the machine.
+func TestUnparkUnderLock(t *testing.T) {
+	for seed := range uint64(50) {
+		m := New(Config{Seed: seed})
+		p := m.NewParker()
+		var mu sync.Mutex
+		woken := false
+		m.Go("waits", func() {
+			p.Park(0)
+			mu.Lock()
+			defer mu.Unlock()
+			woken = true
+		})
+		m.Go("wakes", func() {
+			mu.Lock()
+			defer mu.Unlock()
+			p.Unpark()
+			p.Unpark()
+		})
+		if report := m.Run(); !report.OK() || !woken {
+			t.Fatalf("seed %d: %+v", seed, report)
+		}
 	}
 }
 
