@@ -61,23 +61,35 @@ func TestCallQueued(t *testing.T) {
 	}
 }
 
-func TestCallAllocs(t *testing.T) {
-	w := newWorld(t)
+// caller returns a task with a capability to an endpoint of the root that
+// answers whatever comes.
+func (w *world) caller() (actor, abi.Handle) {
+	w.t.Helper()
+	client := w.boot(16)
 	e := w.root.endpoint(4)
-	w.root.port.Serve(e, handlerFunc(func(*gate.Port, *abi.Message) abi.Status { return abi.StatusOK }), false)
+	echo := handlerFunc(func(*gate.Port, *abi.Message) abi.Status { return abi.StatusOK })
+	if status := w.root.port.Serve(e, echo, false); status != abi.StatusOK {
+		w.t.Fatal(status)
+	}
+	return client, w.give(w.root, e, client, abi.Whole(user))
+}
+
+func TestCallAllocs(t *testing.T) {
+	client, h := newWorld(t).caller()
 	args := abi.Args{Message: &abi.Message{Length: 64}}
-	if n := testing.AllocsPerRun(100, func() { w.root.port.Invoke(e, abi.EndpointCall, &args) }); n != 0 {
+	n := testing.AllocsPerRun(100, func() { client.do(h, abi.EndpointCall, &args, abi.StatusOK) })
+	if n != 0 {
 		t.Errorf("a call allocates %v times", n)
 	}
 }
 
 func BenchmarkCall(b *testing.B) {
-	w := newWorld(&testing.T{})
-	e := w.root.endpoint(4)
-	w.root.port.Serve(e, handlerFunc(func(*gate.Port, *abi.Message) abi.Status { return abi.StatusOK }), false)
+	client, h := newWorld(&testing.T{}).caller()
 	args := abi.Args{Message: &abi.Message{Length: 64}}
 	for b.Loop() {
-		w.root.port.Invoke(e, abi.EndpointCall, &args)
+		if client.port.Invoke(h, abi.EndpointCall, &args) != abi.StatusOK {
+			b.Fatal("the call failed")
+		}
 	}
 }
 
@@ -87,6 +99,8 @@ func BenchmarkSignal(b *testing.B) {
 	w.root.do(w.root.budget, abi.NotificationCreate, &args, abi.StatusOK)
 	h := abi.Handle(args.W[0])
 	for b.Loop() {
-		w.root.port.Invoke(h, abi.NotificationSignal, &args)
+		if w.root.port.Invoke(h, abi.NotificationSignal, &args) != abi.StatusOK {
+			b.Fatal("the signal failed")
+		}
 	}
 }
