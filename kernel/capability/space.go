@@ -102,29 +102,40 @@ func (s *Space) Slots() (used, size uint32) {
 }
 
 // Lookup finds what the handle names and checks that the holder may exercise
-// every right of need. It is the fast path: no lock, no allocation, and a cost
-// that depends neither on the number of capabilities nor on their depth.
+// every right of need. See [Space.LookupInto], which it is but for the copy.
+func (s *Space) Lookup(h abi.Handle, need abi.Rights) (Ref, abi.Status) {
+	var r Ref
+	status := s.LookupInto(&r, h, need)
+	return r, status
+}
+
+// LookupInto is the fast path: no lock, no allocation, and a cost that depends
+// neither on the number of capabilities nor on their depth. It fills in r,
+// because a struct of this size costs as much to return as all the rest; with
+// a status other than StatusOK, r means nothing.
 //
 // StatusBadHandle, StatusRevoked or StatusRights.
-func (s *Space) Lookup(h abi.Handle, need abi.Rights) (Ref, abi.Status) {
+func (s *Space) LookupInto(r *Ref, h abi.Handle, need abi.Rights) abi.Status {
 	i := int(h.Index())
 	if i >= len(s.entries) {
-		return Ref{}, abi.StatusBadHandle
+		return abi.StatusBadHandle
 	}
 	e := &s.entries[i]
 	tag := e.tag.Load()
 	if tag != uint64(h)>>abi.HandleIndexBits<<slotBits|slotLive && !staleButAccepted(tag) {
-		return Ref{}, e.why(h)
+		return e.why(h)
 	}
-	r := Ref{Object: e.obj.Load(), Badge: e.bdg.Load(), seen: e.seen.Load(), both: e.both.Load(), aux: e.aux.Load(), key: Key(e.key.Load())}
+	o, seen, both := e.obj.Load(), e.seen.Load(), e.both.Load()
+	r.Object, r.seen, r.both = o, seen, both
+	r.Badge, r.aux, r.key = e.bdg.Load(), e.aux.Load(), Key(e.key.Load())
 	schedule.Point()
-	if r.Object == nil || r.Object.epoch.Load() != r.seen || e.tag.Load() != tag {
-		return s.lookupSlow(h, need)
+	if o == nil || o.epoch.Load() != seen || e.tag.Load() != tag {
+		return s.lookupSlow(r, h, need)
 	}
-	if r.both&uint64(need) != uint64(need) {
-		return Ref{}, abi.StatusRights
+	if both&uint64(need) != uint64(need) {
+		return abi.StatusRights
 	}
-	return r, abi.StatusOK
+	return abi.StatusOK
 }
 
 // staleButAccepted is the mutant that forgets to compare generations.
@@ -142,14 +153,15 @@ func (e *entry) why(h abi.Handle) abi.Status {
 
 // lookupSlow walks the chain, once after each revocation, and remembers that
 // it was whole.
-func (s *Space) lookupSlow(h abi.Handle, need abi.Rights) (Ref, abi.Status) {
+func (s *Space) lookupSlow(r *Ref, h abi.Handle, need abi.Rights) abi.Status {
 	s.tree.mu.Lock()
 	defer s.tree.mu.Unlock()
-	r, status := s.find(h)
-	if status == abi.StatusOK && !r.Rights().Has(need) {
-		return Ref{}, abi.StatusRights
+	found, status := s.find(h)
+	if status == abi.StatusOK && !found.Rights().Has(need) {
+		return abi.StatusRights
 	}
-	return r, status
+	*r = found
+	return status
 }
 
 // find is Lookup under the lock, without rights: the only authority on what a

@@ -42,7 +42,8 @@ func (p *Port) Invoke(h abi.Handle, c abi.Call, a *abi.Args) abi.Status {
 	if mutant.On(mutant.CallRightsSkipped) {
 		rights = 0
 	}
-	r, status := p.domain.space.Lookup(h, rights)
+	var r capability.Ref
+	status := p.domain.space.LookupInto(&r, h, rights)
 	if status != abi.StatusOK {
 		return p.refuse(nil, c, status)
 	}
