@@ -173,8 +173,8 @@ var descriptors = [CallCount]Descriptor{
 	ReplyCharge:          {Name: "ReplyCharge", Type: ObjectReply, Need: use | RightSend, In: "resource, amount", Out: "-", Does: "Charges the caller for what is being done for it."},
 	ReplyCheck:           {Name: "ReplyCheck", Type: ObjectReply, Need: use, Out: "-", Does: "Says whether the caller still waits: a server that must not act late asks first."},
 
-	NotificationCreate: {Name: "NotificationCreate", Type: ObjectBudget, Need: spend, Out: "handle", Does: "Makes a word of bits that can be signalled and waited for."},
-	NotificationSignal: {Name: "NotificationSignal", Type: ObjectNotification, Need: use | RightSend, In: "bits", Out: "-", Does: "Sets bits and wakes the waiter; never blocks."},
+	NotificationCreate: {Name: "NotificationCreate", Type: ObjectBudget, Need: spend, Out: "handle", Does: "Makes a word of 32 bits that can be signalled and waited for."},
+	NotificationSignal: {Name: "NotificationSignal", Type: ObjectNotification, Need: use | RightSend, In: "bits", Out: "-", Does: "Sets some of 32 bits and wakes the waiter; never blocks."},
 	NotificationWait:   {Name: "NotificationWait", Type: ObjectNotification, Need: use | RightReceive, In: "mask, deadline", Out: "bits", Does: "Waits until a bit of the mask is set; takes and clears those."},
 	NotificationPoll:   {Name: "NotificationPoll", Type: ObjectNotification, Need: use | RightReceive, In: "mask", Out: "bits", Does: "Takes and clears the bits of the mask without waiting."},
 

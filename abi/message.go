@@ -54,6 +54,14 @@ func (m *Message) SetPayload(b []byte) bool {
 	return n == len(b)
 }
 
+// Withhold empties the message of everything that an answer carries, so that
+// nothing of one that was refused is seen.
+func (m *Message) Withhold() {
+	clear(m.Payload())
+	m.Words = [MessageWords]uint64{}
+	m.Length, m.HandleCount, m.Moves = 0, 0, 0
+}
+
 // Check returns StatusOK when the message's counts are within their limits.
 func (m *Message) Check() Status {
 	if m.Length > MessageBytesMax || m.HandleCount > MessageHandleMax {

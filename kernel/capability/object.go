@@ -94,3 +94,15 @@ func (r *Ref) Leave() { r.Object.inside[r.seen&1].Add(-1) }
 // Current reports whether nothing was revoked on the object since the lookup.
 // When it is false the capability may still be live: look up again.
 func (r *Ref) Current() bool { return r.Object.epoch.Load() == r.seen }
+
+// Tag returns the epoch of the lookup in short, for operations whose one
+// atomic instruction can compare it; see [Tree.Retag].
+func (r *Ref) Tag() uint32 { return uint32(r.seen >> 1) } //nolint:gosec // G115: cut on purpose
+
+// Retag calls set with the tag of the object's present epoch, while nothing
+// can be revoked. set must do no more than store it.
+func (t *Tree) Retag(o *Object, set func(tag uint32)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	set(uint32(o.epoch.Load() >> 1)) //nolint:gosec // G115: cut on purpose
+}

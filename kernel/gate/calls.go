@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -86,18 +88,22 @@ func (p *Port) callHandler(r *capability.Ref, h abi.Handle, m *abi.Message, in i
 			return status
 		}
 	}
-	status = p.runHandler(r, m, in, q)
+	status = p.runHandler(r, h, m, in, q)
 	if s.turn != nil {
 		s.turn.pass()
 	}
 	q.bill = nil
-	if !r.Current() && !mutant.On(mutant.ReplyUnfenced) {
-		if _, gone := p.domain.space.Lookup(h, 0); gone != abi.StatusOK {
-			p.discard(m)
-			return abi.StatusRevoked
-		}
-	}
 	return status
+}
+
+// fenced reports whether the capability that a call came through was revoked
+// while it was being served.
+func (p *Port) fenced(r *capability.Ref, h abi.Handle) bool {
+	if r.Current() || mutant.On(mutant.ReplyUnfenced) {
+		return false
+	}
+	_, status := p.domain.space.Lookup(h, 0)
+	return status != abi.StatusOK
 }
 
 // next returns the port of the server on this thread.
@@ -118,8 +124,10 @@ func (p *Port) next(s *server) (*Port, abi.Status) {
 	return &p.thread.ports[p.depth+1], abi.StatusOK
 }
 
-// runHandler delivers, serves, and delivers the answer.
-func (p *Port) runHandler(r *capability.Ref, m *abi.Message, in inbound, q *Port) abi.Status {
+// runHandler delivers, serves, and delivers the answer, unless the caller's
+// capability was revoked meanwhile: then nothing of the answer arrives, and
+// what the server would have moved stays with it.
+func (p *Port) runHandler(r *capability.Ref, h abi.Handle, m *abi.Message, in inbound, q *Port) abi.Status {
 	s := in.server
 	q.kernel, q.domain, q.thread, q.up, q.depth = p.kernel, s.domain, p.thread, p, p.depth+1
 	q.label, q.bill, q.from = s.domain.Label().Join(in.label), in.bill, r.Key()
@@ -130,23 +138,43 @@ func (p *Port) runHandler(r *capability.Ref, m *abi.Message, in inbound, q *Port
 	}
 	m.Badge, m.Label, m.Reply = r.Badge, in.label, 0
 	status := s.handler.Serve(q, m)
-	if status == abi.StatusOK {
-		status = m.Check()
+	switch {
+	case p.fenced(r, h):
+		status = abi.StatusRevoked
+	case !p.domain.Alive():
+		status = abi.StatusKilled
+	case status == abi.StatusOK:
+		status = p.deliver(q, m)
 	}
 	if status != abi.StatusOK {
-		m.HandleCount, m.Moves = 0, 0
+		m.Withhold()
+		return status
+	}
+	if m.HandleCount > 0 && p.fenced(r, h) {
+		for _, granted := range m.Handles[:m.HandleCount] {
+			p.kernel.tree.Delete(p.domain.space, granted)
+		}
+		m.Withhold()
+		return abi.StatusRevoked
+	}
+	return abi.StatusOK
+}
+
+// deliver takes a handler's answer to its caller.
+func (p *Port) deliver(q *Port, m *abi.Message) abi.Status {
+	if status := m.Check(); status != abi.StatusOK {
 		return status
 	}
 	if status := p.rise(q.label); status != abi.StatusOK {
-		m.HandleCount, m.Moves, m.Length = 0, 0, 0
 		return status
 	}
 	m.Label = q.label
-	if m.HandleCount > 0 {
-		status = p.kernel.carry(s.domain.space, p.domain.space, m)
-		if status == abi.StatusPeerFull {
-			status = abi.StatusTableFull
-		}
+	if m.HandleCount == 0 {
+		return abi.StatusOK
+	}
+	status := p.kernel.carry(q.domain.space, p.domain.space, m)
+	if status == abi.StatusPeerFull {
+		return abi.StatusTableFull
 	}
 	return status
 }
@@ -180,22 +208,13 @@ func (k *Kernel) fenceMoved(to *capability.Space, m *abi.Message) {
 	}
 }
 
-// discard takes back an answer that came through a capability that is no more.
-func (p *Port) discard(m *abi.Message) {
-	for _, h := range m.Handles[:min(m.HandleCount, abi.MessageHandleMax)] {
-		p.kernel.tree.Delete(p.domain.space, h)
-	}
-	clear(m.Payload())
-	m.Length, m.HandleCount, m.Words = 0, 0, [abi.MessageWords]uint64{}
-}
-
 // callQueued leaves the call in the mailbox and sleeps until it is answered.
 func (p *Port) callQueued(r *capability.Ref, h abi.Handle, m *abi.Message, in inbound) abi.Status {
 	t, e := p.thread, endpointOf(r)
 	ticket := t.call.Begin()
-	t.pending = pendingCall{ticket: ticket, key: r.Key(), caller: p.domain, payer: in.bill}
 	t.grantedCount, t.onto = 0, p.domain
-	if status := e.expect(t); status != abi.StatusOK {
+	waiting := pendingCall{thread: t, ticket: ticket, key: r.Key(), caller: p.domain, payer: in.bill}
+	if status := e.expect(waiting); status != abi.StatusOK {
 		t.call.Cancel(ticket)
 		return status
 	}
@@ -221,39 +240,72 @@ func (p *Port) callQueued(r *capability.Ref, h abi.Handle, m *abi.Message, in in
 	return abi.StatusOK
 }
 
-// expect and dismiss keep the list of callers that wait.
-func (e *endpoint) expect(t *Thread) abi.Status {
+// expect and dismiss keep the callers that wait at the endpoint.
+func (e *endpoint) expect(c pendingCall) abi.Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.pending) >= pendingMax {
 		return abi.StatusMailboxFull
 	}
-	e.pending = append(e.pending, t)
+	if e.pending == nil {
+		e.pending = map[uint64]pendingCall{}
+	}
+	e.pending[c.thread.id] = c
 	return abi.StatusOK
 }
 
 func (e *endpoint) dismiss(t *Thread) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	for i, other := range e.pending {
-		if other == t {
-			last := len(e.pending) - 1
-			e.pending[i], e.pending[last] = e.pending[last], nil
-			e.pending = e.pending[:last]
-			return
+	delete(e.pending, t.id)
+	e.mu.Unlock()
+}
+
+// callerOf returns who waits for an answer to a message; false when nobody
+// does: it was a send, or the caller gave up or lost its capability.
+func (e *endpoint) callerOf(k *Kernel, envelope *ipc.Envelope) (pendingCall, bool) {
+	if envelope.Call == nil || envelope.Call.Over(envelope.Ticket) {
+		return pendingCall{}, false
+	}
+	e.mu.Lock()
+	c, ok := e.pending[envelope.Sender]
+	e.mu.Unlock()
+	if !ok || c.ticket != envelope.Ticket {
+		return pendingCall{}, false
+	}
+	if !k.tree.Alive(c.key) {
+		envelope.Call.Fence(envelope.Ticket)
+		return pendingCall{}, false
+	}
+	return c, true
+}
+
+// fenceCalls answers the callers whose capability is no more. An answer that is
+// being written at this moment wins, and is waited for: when fenceCalls
+// returns, every such call is over.
+func (e *endpoint) fenceCalls(k *Kernel) {
+	for _, c := range e.waiting() {
+		if !k.tree.Alive(c.key) && c.thread.call.Fence(c.ticket) == abi.StatusBusy {
+			for !c.thread.call.Over(c.ticket) {
+				k.machine.Relax()
+			}
 		}
 	}
 }
 
-// fenceCalls answers the callers whose capability is no more.
-func (e *endpoint) fenceCalls(k *Kernel) {
+// waiting returns the callers that wait, in the order of their threads, so
+// that a seed replays the order in which they are woken.
+func (e *endpoint) waiting() []pendingCall {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, t := range e.pending {
-		if !k.tree.Alive(t.pending.key) {
-			t.call.Fence(t.pending.ticket)
-		}
+	if len(e.pending) == 0 {
+		return nil
 	}
+	list := make([]pendingCall, 0, len(e.pending))
+	for _, c := range e.pending {
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b pendingCall) int { return cmp.Compare(a.thread.id, b.thread.id) })
+	return list
 }
 
 // turn lets one caller at a time into a handler, in the order of their coming.

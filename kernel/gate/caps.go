@@ -100,6 +100,8 @@ func (k *Kernel) fence(o *capability.Object) {
 		self.ZeroWhere(func(key uint64) bool { return !k.tree.Alive(capability.Key(key)) })
 	case *endpoint:
 		self.fenceCalls(k)
+	case *signal:
+		k.tree.Retag(o, self.Retag)
 	}
 }
 

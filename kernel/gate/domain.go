@@ -98,9 +98,6 @@ type Thread struct {
 	onto   *Domain // for whom it parks
 	ports  [callDepthMax]Port
 
-	// The call that it waits for, written before the message is sent.
-
-	pending pendingCall
 	// granted are the handles that the answer brought, written by the
 	// answerer between claim and completion.
 	granted      [abi.MessageHandleMax]abi.Handle
@@ -108,8 +105,11 @@ type Thread struct {
 	turned       bool // it was handed a server's turn; guarded by turn.mu
 }
 
-// pendingCall is what the other side needs to know of a caller that waits.
+// pendingCall is what the other side needs to know of a caller that waits. It
+// is copied, because the caller's thread is on its next call as soon as this
+// one is over.
 type pendingCall struct {
+	thread *Thread
 	ticket ipc.Ticket
 	key    capability.Key
 	caller *Domain
@@ -125,7 +125,6 @@ func (k *Kernel) newThread(d *Domain) *Thread {
 	k.mu.Lock()
 	k.ids++
 	t.id = k.ids
-	k.threads[t.id] = t
 	k.mu.Unlock()
 	return t
 }

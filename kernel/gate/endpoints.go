@@ -21,7 +21,7 @@ type endpoint struct {
 	server  atomic.Pointer[server]
 
 	mu      sync.Mutex
-	pending []*Thread // callers that wait for an answer
+	pending map[uint64]pendingCall // callers that wait for an answer, by thread
 }
 
 // pendingMax bounds the callers that wait at one endpoint: those whose message
@@ -205,8 +205,8 @@ func (p *Port) receive(r *capability.Ref, h abi.Handle, m *abi.Message) abi.Stat
 // waits, which is not a delivery. A message that cannot be taken stays.
 func (p *Port) take(e *endpoint, envelope *ipc.Envelope, m *abi.Message) (taken bool, status abi.Status) {
 	bundle := capability.Bundle{Nodes: envelope.Transit, Count: envelope.TransitCount}
-	caller := p.kernel.callerOf(envelope)
-	if envelope.Call != nil && caller == nil {
+	caller, waits := e.callerOf(p.kernel, envelope)
+	if envelope.Call != nil && !waits {
 		p.kernel.tree.Cancel(&bundle)
 		e.mailbox.Drop()
 		return false, abi.StatusOK
@@ -215,11 +215,11 @@ func (p *Port) take(e *endpoint, envelope *ipc.Envelope, m *abi.Message) (taken 
 		return false, status
 	}
 	var answer abi.Handle
-	if caller != nil {
+	if waits {
 		if !p.domain.space.Room(int(bundle.Count) + 1) {
 			return false, abi.StatusTableFull
 		}
-		if answer, status = p.newReply(e, caller); status != abi.StatusOK {
+		if answer, status = p.newReply(caller); status != abi.StatusOK {
 			return false, status
 		}
 	}

@@ -61,10 +61,9 @@ type Kernel struct {
 
 	labels sync.Mutex // held while a label rises through mappings
 
-	mu      sync.Mutex // guards the two tables
+	mu      sync.Mutex // guards the rest
 	domains map[uint64]*Domain
-	threads map[uint64]*Thread
-	ids     uint64
+	ids     uint64 // of threads
 }
 
 // need is what the table of calls says about one, in the gate's own form.
@@ -100,7 +99,6 @@ func New(c Config) *Kernel {
 		timers:   timers,
 		node:     c.Node,
 		domains:  map[uint64]*Domain{},
-		threads:  map[uint64]*Thread{},
 	}
 	for call := range abi.Call(abi.CallCount) {
 		d, ok := abi.Describe(call)

@@ -12,37 +12,18 @@ import (
 // reply is the right to answer one call, as an object. It goes when it is
 // used; when it goes unused, the caller is told that the server is gone.
 type reply struct {
-	object *capability.Object
-	thread *Thread
 	pendingCall
-	spent atomic.Bool
+
+	object *capability.Object
+	spent  atomic.Bool
 }
 
 func replyOf(r *capability.Ref) *reply { return r.Object.Self().(*reply) } //nolint:forcetypeassert,errcheck // the type was checked
 
-// callerOf returns the thread that waits for an answer to a message, nil when
-// none does: it was a send, or the caller gave up or lost its capability.
-func (k *Kernel) callerOf(e *ipc.Envelope) *Thread {
-	if e.Call == nil || e.Call.Over(e.Ticket) {
-		return nil
-	}
-	k.mu.Lock()
-	t := k.threads[e.Sender]
-	k.mu.Unlock()
-	if t == nil {
-		return nil
-	}
-	if !k.tree.Alive(t.pending.key) {
-		e.Call.Fence(e.Ticket)
-		return nil
-	}
-	return t
-}
-
 // newReply makes the reply capability of a call for its server. It can be
 // passed on, never copied.
-func (p *Port) newReply(_ *endpoint, t *Thread) (abi.Handle, abi.Status) {
-	answer := &reply{thread: t, pendingCall: t.pending}
+func (p *Port) newReply(c pendingCall) (abi.Handle, abi.Status) {
+	answer := &reply{pendingCall: c}
 	o, status := p.kernel.tree.NewObject(abi.ObjectReply, answer)
 	if status != abi.StatusOK {
 		return 0, status

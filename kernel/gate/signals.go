@@ -49,14 +49,23 @@ func (p *Port) notificationCreate(r *capability.Ref, a *abi.Args, terms *capabil
 	})
 }
 
-// signal sets bits.
+// signal sets bits. The notification's tag follows the epoch of its object, so
+// that a revocation stops a signal that is under way; see [notify.Notification].
 func (p *Port) signal(r *capability.Ref, h abi.Handle, a *abi.Args) abi.Status {
-	if status := p.enter(r, h); status != abi.StatusOK {
-		return status
+	s, bits := signalOf(r), a.W[0]
+	if bits&^notify.Bits != 0 {
+		return abi.StatusBadArgument
 	}
-	signalOf(r).Signal(a.W[0])
-	r.Leave()
-	return abi.StatusOK
+	for range lookupsMax {
+		if s.SignalTagged(bits, r.Tag()) {
+			return abi.StatusOK
+		}
+		p.kernel.tree.Retag(s.object, s.Retag)
+		if status := p.domain.space.LookupInto(r, h, r.Rights()); status != abi.StatusOK {
+			return status
+		}
+	}
+	return abi.StatusBusy
 }
 
 // wait waits for bits.
@@ -89,6 +98,9 @@ func (p *Port) timerCreate(r *capability.Ref, a *abi.Args, terms *capability.Ter
 		return status
 	}
 	bits := a.W[1]
+	if bits&^notify.Bits != 0 {
+		return abi.StatusBadArgument
+	}
 	return p.create(r, a, terms, func() (*capability.Object, abi.Status) {
 		holds, status := hold(accountOf(r), objectBytes)
 		if status != abi.StatusOK {
@@ -123,6 +135,9 @@ func (p *Port) interruptBind(r *capability.Ref, a *abi.Args) abi.Status {
 	target, status := p.target(a.W[0])
 	if status != abi.StatusOK {
 		return status
+	}
+	if a.W[1]&^notify.Bits != 0 {
+		return abi.StatusBadArgument
 	}
 	l := lineOf(r)
 	if status := p.kernel.lines.Bind(l.number, &target.Notification, a.W[1]); status != abi.StatusOK {

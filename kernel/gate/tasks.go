@@ -211,7 +211,6 @@ func (k *Kernel) launch(d *Domain, program, argument uint64) abi.Status {
 	d.running.Store(true)
 	thread := k.newThread(d)
 	if status := k.launcher.Launch(&thread.ports[0], program, argument); status != abi.StatusOK {
-		k.forget(thread)
 		d.running.Store(false)
 		d.Unstart()
 		k.tree.Drop(d.object)
@@ -281,12 +280,10 @@ func (k *Kernel) end(d *Domain) {
 }
 
 // Done is the launcher's: the program that it ran with the port has returned,
-// with a code, and its thread will not use the port again. A task that has not
-// exited by itself does so now.
+// with a code. A task that has not exited by itself does so now.
 //
 // Preconditions:
 //   - the port is one that Launch was given
 func (p *Port) Done(code uint64) {
 	p.Invoke(0, abi.TaskExit, &abi.Args{W: [abi.ArgWords]uint64{code}})
-	p.kernel.forget(p.thread)
 }

@@ -130,12 +130,5 @@ func (k *Kernel) domainByID(id uint64) *Domain {
 	return k.domains[id]
 }
 
-// forget takes a thread off the table when its program is over.
-func (k *Kernel) forget(t *Thread) {
-	k.mu.Lock()
-	delete(k.threads, t.id)
-	k.mu.Unlock()
-}
-
 // Memory returns what is in the node's arena.
 func (k *Kernel) Memory() region.Usage { return k.arena.Usage() }
