@@ -26,7 +26,7 @@ type payload struct{ Data [64]byte }
 // relaxMax is how often a receiver looks again before it sleeps.
 const relaxMax = 8
 
-const benchCapacity = 64
+const benchCapacity = 256
 
 // relax stands for the machine's: it gives others a moment, on another
 // processor first and then on this one.
