@@ -52,17 +52,18 @@ const (
 	AccessPrivate
 )
 
-// Memory places regions.
-//
-// Addresses and lengths are multiples of PageBytes, within the arena, and
-// checked by the kernel before.
+// Memory makes regions and places them. Addresses and lengths are multiples of
+// PageBytes, within the arena, and checked by the kernel before.
 type Memory interface {
+	Store
+	Spaces
+}
+
+// Store makes the memory behind regions, each present in the kernel's own
+// space from birth to death.
+type Store interface {
 	// Arena returns the range of addresses that regions may take.
 	Arena() (base, bytes uint64)
-	// NewSpace makes an empty address space, and FreeSpace takes it away with
-	// everything placed in it.
-	NewSpace() (Space, abi.Status)
-	FreeSpace(Space)
 	// Create makes zeroed memory and places it, shared, at address in the
 	// kernel's space. It prefers 2 MiB pages when asked to, where the machine
 	// has them.
@@ -70,7 +71,24 @@ type Memory interface {
 	// Destroy takes the memory away from the kernel's space and frees it.
 	// Nothing of it may be placed elsewhere any more.
 	Destroy(b Backing, address, bytes uint64)
-	// Place shows bytes of b from offset on at address in a space.
+	// Pin keeps bytes in physical memory, StatusPinLimit when the machine does
+	// not allow so much; Unpin ends it.
+	Pin(address, bytes uint64) abi.Status
+	Unpin(address, bytes uint64)
+	// Read and Write copy between a program's bytes and what is placed at
+	// address in a space.
+	Read(s Space, address uint64, to []byte) abi.Status
+	Write(s Space, address uint64, from []byte) abi.Status
+}
+
+// Spaces shows that memory in address spaces.
+type Spaces interface {
+	// NewSpace makes an empty address space, and FreeSpace takes it away with
+	// everything placed in it.
+	NewSpace() (Space, abi.Status)
+	FreeSpace(s Space)
+	// Place shows bytes of a backing from an offset on at an address in a
+	// space.
 	Place(s Space, v View) abi.Status
 	// Remove takes away what is placed; the addresses fault afterwards.
 	Remove(s Space, address, bytes uint64)
@@ -80,14 +98,6 @@ type Memory interface {
 	// Dirtied returns how many pages of a private placement were written and
 	// so became copies.
 	Dirtied(s Space, address, bytes uint64) uint64
-	// Pin keeps b's bytes in physical memory, StatusPinLimit when the machine
-	// does not allow so much; Unpin ends it.
-	Pin(address, bytes uint64) abi.Status
-	Unpin(address, bytes uint64)
-	// Read and Write copy between a program's bytes and what is placed at
-	// address in a space.
-	Read(s Space, address uint64, to []byte) abi.Status
-	Write(s Space, address uint64, from []byte) abi.Status
 }
 
 // View is what Place shows and where.

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"phios/abi"
+	"phios/internal/invariant"
 	"phios/kernel/capability"
 	"phios/kernel/journal"
 	"phios/kernel/notify"
@@ -44,7 +45,8 @@ func (k *Kernel) BootTask(slots uint32, amounts abi.Amounts) (*Port, abi.Handle,
 		k.Tidy(tidySlice)
 		return nil, 0, status
 	}
-	d.Start()
+	status = d.Start()
+	invariant.Always(status == abi.StatusOK, "gate: a new task does not start")
 	d.running.Store(true) // it holds itself, with the hold that it was made with
 	return &k.newThread(d).ports[0], h, abi.StatusOK
 }

@@ -7,7 +7,7 @@ import (
 	"phios/kernel/journal"
 )
 
-func accountOf(r *capability.Ref) *account { return r.Object.Self().(*account) } //nolint:forcetypeassert,errcheck // the type was checked
+func accountOf(r *capability.Ref) *account { return r.Object.Self().(*account) } // the gate checked the type
 
 // newAccount makes a budget into an object, with the caller's hold on it.
 func (k *Kernel) newAccount(b *budget.Budget, holds holding) (*account, abi.Status) {
@@ -63,7 +63,7 @@ func (p *Port) create(r *capability.Ref, a *abi.Args, terms *capability.Terms, b
 	if status == abi.StatusOK {
 		status = k.must(journal.Record{Kind: journal.KindCreate, Task: p.domain.ID(), Object: o.ID(), Type: o.Type()})
 		if status != abi.StatusOK {
-			k.tree.Delete(p.domain.space, made)
+			k.undo(p.domain.space, made)
 		}
 	}
 	k.tree.Drop(o)
@@ -78,10 +78,11 @@ func (p *Port) create(r *capability.Ref, a *abi.Args, terms *capability.Terms, b
 
 // budgetSpend spends from a budget.
 func budgetSpend(b *account, a *abi.Args) abi.Status {
-	if a.W[0] >= uint64(abi.ResourceCount) || abi.Resource(a.W[0]).Held() {
+	kind := abi.Resource(min(a.W[0], uint64(abi.ResourceCount)))
+	if int(kind) == abi.ResourceCount || kind.Held() {
 		return abi.StatusBadArgument
 	}
-	return b.Spend(abi.Resource(a.W[0]), a.W[1])
+	return b.Spend(kind, a.W[1])
 }
 
 // charge is ReplyCharge: what is held is not the server's to take.

@@ -58,7 +58,7 @@ func (p *Port) call(r *capability.Ref, h abi.Handle, m *abi.Message, terms *capa
 	}
 	bill := p.domain.payer
 	if terms != nil && terms.Payer != nil {
-		bill = terms.Payer.Self().(*account) //nolint:forcetypeassert,errcheck // payerFor checked it
+		bill = terms.Payer.Self().(*account) // payerFor checked the type
 	}
 	if s := endpointOf(r).server.Load(); s != nil {
 		return p.callHandler(r, h, m, inbound{server: s, label: label, bill: bill})
@@ -152,7 +152,7 @@ func (p *Port) runHandler(r *capability.Ref, h abi.Handle, m *abi.Message, in in
 	}
 	if m.HandleCount > 0 && p.fenced(r, h) {
 		for _, granted := range m.Handles[:m.HandleCount] {
-			p.kernel.tree.Delete(p.domain.space, granted)
+			p.kernel.undo(p.domain.space, granted)
 		}
 		m.Withhold()
 		return abi.StatusRevoked
@@ -215,7 +215,7 @@ func (p *Port) callQueued(r *capability.Ref, h abi.Handle, m *abi.Message, in in
 	t.grantedCount, t.onto = 0, p.domain
 	waiting := pendingCall{thread: t, ticket: ticket, key: r.Key(), caller: p.domain, payer: in.bill}
 	if status := e.expect(waiting); status != abi.StatusOK {
-		t.call.Cancel(ticket)
+		_ = t.call.Cancel(ticket) // nobody has the ticket yet
 		return status
 	}
 	stamp := ipc.Stamp{Label: in.label, Badge: r.Badge, Sender: t.id, Call: &t.call, Ticket: ticket}
@@ -223,7 +223,7 @@ func (p *Port) callQueued(r *capability.Ref, h abi.Handle, m *abi.Message, in in
 	if status == abi.StatusOK {
 		status = p.wakened(t.call.Wait(m.Deadline))
 	} else {
-		t.call.Cancel(ticket)
+		_ = t.call.Cancel(ticket) // nobody has the ticket yet
 	}
 	e.dismiss(t)
 	if status != abi.StatusOK {
@@ -231,7 +231,7 @@ func (p *Port) callQueued(r *capability.Ref, h abi.Handle, m *abi.Message, in in
 	}
 	if status := p.rise(t.call.Answer().Label); status != abi.StatusOK {
 		for _, h := range t.granted[:t.grantedCount] {
-			p.kernel.tree.Delete(p.domain.space, h)
+			p.kernel.undo(p.domain.space, h)
 		}
 		return status
 	}
@@ -273,7 +273,7 @@ func (e *endpoint) callerOf(k *Kernel, envelope *ipc.Envelope) (pendingCall, boo
 		return pendingCall{}, false
 	}
 	if !k.tree.Alive(c.key) {
-		envelope.Call.Fence(envelope.Ticket)
+		_ = envelope.Call.Fence(envelope.Ticket) // over already, it needs no fence
 		return pendingCall{}, false
 	}
 	return c, true

@@ -30,12 +30,17 @@ func (p *Port) capMint(r *capability.Ref, h abi.Handle, a *abi.Args) abi.Status 
 		return status
 	}
 	if status := p.kernel.noteDerive(p, r, a.Mint, journal.KindDerive, p.domain); status != abi.StatusOK {
-		p.kernel.tree.Delete(p.domain.space, minted)
+		p.kernel.undo(p.domain.space, minted)
 		return status
 	}
 	a.W[0] = uint64(minted)
 	p.kernel.Tidy(tidySlice)
 	return abi.StatusOK
+}
+
+// undo takes back a capability that was just made and that nobody knows of.
+func (k *Kernel) undo(s *capability.Space, h abi.Handle) {
+	_ = k.tree.Delete(s, h) // its holder may have died since, and the handle with it
 }
 
 // payerFor finds the budget that a mint names: the minter must be able to
@@ -138,7 +143,7 @@ func (p *Port) capSeal(r *capability.Ref, h abi.Handle, c abi.Call, a *abi.Args)
 	}
 	mint := abi.Mint{Rights: r.Rights(), Pass: r.Pass()}
 	if status := p.kernel.noteDerive(p, r, &mint, journal.KindDerive, p.domain); status != abi.StatusOK {
-		p.kernel.tree.Delete(p.domain.space, made)
+		p.kernel.undo(p.domain.space, made)
 		return status
 	}
 	a.W[0] = uint64(made)

@@ -28,7 +28,7 @@ type endpoint struct {
 // is in the mailbox, and those whose message was taken.
 const pendingMax = 1 << 14
 
-func endpointOf(r *capability.Ref) *endpoint { return r.Object.Self().(*endpoint) } //nolint:forcetypeassert,errcheck // the type was checked
+func endpointOf(r *capability.Ref) *endpoint { return r.Object.Self().(*endpoint) } // the gate checked the type
 
 // endpointCreate makes an endpoint, or a service object, on a budget.
 func (p *Port) endpointCreate(r *capability.Ref, a *abi.Args, terms *capability.Terms) abi.Status {
@@ -64,7 +64,7 @@ func (p *Port) endpointCreate(r *capability.Ref, a *abi.Args, terms *capability.
 // admit decides whether a message may go to the endpoint: its counts, its
 // label against both ceilings, and the hooks. It returns the label that the
 // message carries.
-func (p *Port) admit(r *capability.Ref, m *abi.Message, terms *capability.Terms, isCall bool) (abi.Label, abi.Status) { //nolint:revive // flag-parameter: a field of the hook's context
+func (p *Port) admit(r *capability.Ref, m *abi.Message, terms *capability.Terms, isCall bool) (abi.Label, abi.Status) {
 	if m == nil {
 		return abi.Label{}, abi.StatusBadArgument
 	}
@@ -99,6 +99,8 @@ func (p *Port) admit(r *capability.Ref, m *abi.Message, terms *capability.Terms,
 // tokens come first, of a socket the operation.
 func (p *Port) admitService(r *capability.Ref, m *abi.Message, label abi.Label) abi.Status {
 	status := abi.StatusOK
+	// The others have no hook of their own.
+	//exhaustive:ignore
 	switch r.Object.Type() {
 	case abi.ObjectModel:
 		if h := p.kernel.hooks.InferenceHook(); h != nil {
@@ -248,7 +250,7 @@ func (e *endpoint) shut(k *Kernel) {
 		bundle := capability.Bundle{Nodes: envelope.Transit, Count: envelope.TransitCount}
 		k.tree.Cancel(&bundle)
 		if envelope.Call != nil {
-			envelope.Call.PeerDied(envelope.Ticket)
+			_ = envelope.Call.PeerDied(envelope.Ticket) // over already, it needs no telling
 		}
 	}) {
 		k.machine.Relax()

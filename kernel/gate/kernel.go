@@ -114,7 +114,7 @@ func (k *Kernel) Hooks() *hook.Table { return &k.hooks }
 
 // Record switches record mode: while it is on, every call and its result goes
 // to the journal.
-func (k *Kernel) Record(on bool) { k.recording.Store(on) } //nolint:revive // flag-parameter: a switch
+func (k *Kernel) Record(on bool) { k.recording.Store(on) }
 
 // Journal returns the kernel's journal.
 func (k *Kernel) Journal() *journal.Journal { return k.journal }

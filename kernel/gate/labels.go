@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"phios/abi"
@@ -110,24 +111,18 @@ func (r *reach) addTask(d *Domain) {
 	if r.label.FlowsTo(d.Label()) {
 		return
 	}
-	for _, have := range r.tasks {
-		if have == d {
-			return
-		}
+	if !slices.Contains(r.tasks, d) {
+		r.tasks = append(r.tasks, d)
 	}
-	r.tasks = append(r.tasks, d)
 }
 
 func (r *reach) addMemory(m *memory) {
 	if r.label.FlowsTo(m.label.get()) {
 		return
 	}
-	for _, have := range r.memories {
-		if have == m {
-			return
-		}
+	if !slices.Contains(r.memories, m) {
+		r.memories = append(r.memories, m)
 	}
-	r.memories = append(r.memories, m)
 }
 
 // throughTask adds the regions that a task can write, and reports whether the

@@ -64,6 +64,8 @@ func (k *Kernel) noteDerive(p *Port, from *capability.Ref, m *abi.Mint, kind jou
 // refuse records a refusal and returns it. What is no refusal, such as an
 // empty mailbox or a deadline, is not recorded.
 func (p *Port) refuse(r *capability.Ref, c abi.Call, status abi.Status) abi.Status {
+	// The others are refusals.
+	//exhaustive:ignore
 	switch status {
 	case abi.StatusEmpty, abi.StatusTimeout, abi.StatusKilled, abi.StatusMailboxFull, abi.StatusBusy,
 		abi.StatusPeerDead, abi.StatusJournal, abi.StatusState:

@@ -21,7 +21,7 @@ type memory struct {
 	mapped []*Domain
 }
 
-func memoryOf(r *capability.Ref) *memory { return r.Object.Self().(*memory) } //nolint:forcetypeassert,errcheck // the type was checked
+func memoryOf(r *capability.Ref) *memory { return r.Object.Self().(*memory) } // the gate checked the type
 
 // regionCreate makes zeroed memory on a budget.
 func (p *Port) regionCreate(r *capability.Ref, a *abi.Args, terms *capability.Terms) abi.Status {
@@ -60,7 +60,8 @@ func (p *Port) regionCreate(r *capability.Ref, a *abi.Args, terms *capability.Te
 // regionMap shows a window of a region in the caller's address space.
 func (p *Port) regionMap(r *capability.Ref, a *abi.Args, terms *capability.Terms) abi.Status {
 	m, d := memoryOf(r), p.domain
-	offset, bytes, access := a.W[0], a.W[1], platform.Access(0)
+	offset, bytes := a.W[0], a.W[1]
+	var access platform.Access
 	switch a.W[2] {
 	case abi.RegionShared:
 		if !r.Rights().Has(abi.RightWrite) {
@@ -162,8 +163,8 @@ func (d *Domain) placed(m *memory, address uint64) {
 	}
 }
 
-// closeWindow forgets a window, and reports whether there was one.
-func (k *Kernel) closeWindow(d *Domain, m *memory, address uint64) bool {
+// closeWindow forgets a window, if there is one.
+func (k *Kernel) closeWindow(d *Domain, m *memory, address uint64) {
 	k.labels.Lock()
 	defer k.labels.Unlock()
 	d.mu.Lock()
@@ -179,7 +180,7 @@ func (k *Kernel) closeWindow(d *Domain, m *memory, address uint64) bool {
 	}
 	d.mu.Unlock()
 	if !found {
-		return false
+		return
 	}
 	for i, other := range m.mapped {
 		if other == d {
@@ -190,7 +191,6 @@ func (k *Kernel) closeWindow(d *Domain, m *memory, address uint64) bool {
 		}
 	}
 	k.tree.Drop(m.object)
-	return true
 }
 
 // regionUnmap takes a window away.
@@ -298,7 +298,7 @@ func (k *Kernel) refund(owner, pages uint64) {
 func (p *Port) regionInspect(r *capability.Ref, a *abi.Args) abi.Status {
 	m := memoryOf(r)
 	g := m.Global()
-	a.W = [abi.ArgWords]uint64{m.Bytes(), g.Address, g.Node, uint64(m.Mappings()), m.Pins(), platform.PageBytes}
+	a.W = [abi.ArgWords]uint64{m.Bytes(), g.Address, g.Node, uint64(m.Mappings()), m.Pins(), platform.PageBytes} //nolint:gosec // G115: a count is not negative
 	a.Label = m.label.get()
 	return abi.StatusOK
 }

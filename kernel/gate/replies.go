@@ -18,7 +18,7 @@ type reply struct {
 	spent  atomic.Bool
 }
 
-func replyOf(r *capability.Ref) *reply { return r.Object.Self().(*reply) } //nolint:forcetypeassert,errcheck // the type was checked
+func replyOf(r *capability.Ref) *reply { return r.Object.Self().(*reply) } // the gate checked the type
 
 // newReply makes the reply capability of a call for its server. It can be
 // passed on, never copied.
@@ -44,7 +44,7 @@ func (p *Port) newReply(c pendingCall) (abi.Handle, abi.Status) {
 func (p *Port) dropReply(h abi.Handle) {
 	if r, status := p.domain.space.Lookup(h, 0); status == abi.StatusOK {
 		replyOf(&r).spent.Store(true)
-		p.kernel.tree.Delete(p.domain.space, h)
+		p.kernel.undo(p.domain.space, h)
 	}
 }
 
@@ -64,7 +64,7 @@ func (p *Port) reply(r *capability.Ref, h abi.Handle, m *abi.Message) abi.Status
 	}
 	if !p.kernel.tree.Alive(answer.key) && !mutant.On(mutant.ReplyUnfenced) {
 		call.Abandon()
-		call.Fence(answer.ticket)
+		_ = call.Fence(answer.ticket) // over already, it needs no fence
 		p.spend(answer, h)
 		return abi.StatusRevoked
 	}
@@ -102,7 +102,7 @@ func (p *Port) carryAnswer(answer *reply, m *abi.Message) abi.Status {
 func (p *Port) spend(answer *reply, h abi.Handle) {
 	answer.spent.Store(true)
 	if !mutant.On(mutant.ReplyKept) {
-		p.kernel.tree.Delete(p.domain.space, h)
+		p.kernel.undo(p.domain.space, h)
 		p.kernel.settle()
 	}
 }
@@ -146,6 +146,6 @@ func (answer *reply) check(k *Kernel) abi.Status {
 // release ends a reply object whose last reference went.
 func (answer *reply) release() {
 	if !answer.spent.Swap(true) {
-		answer.thread.call.PeerDied(answer.ticket)
+		_ = answer.thread.call.PeerDied(answer.ticket) // over already, it needs no telling
 	}
 }

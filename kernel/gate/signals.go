@@ -29,9 +29,9 @@ type line struct {
 	target *signal // guarded by Kernel.mu
 }
 
-func signalOf(r *capability.Ref) *signal { return r.Object.Self().(*signal) } //nolint:forcetypeassert,errcheck // the type was checked
-func timerOf(r *capability.Ref) *timer   { return r.Object.Self().(*timer) }  //nolint:forcetypeassert,errcheck // the type was checked
-func lineOf(r *capability.Ref) *line     { return r.Object.Self().(*line) }   //nolint:forcetypeassert,errcheck // the type was checked
+func signalOf(r *capability.Ref) *signal { return r.Object.Self().(*signal) } // the gate checked the type
+func timerOf(r *capability.Ref) *timer   { return r.Object.Self().(*timer) }  // the gate checked the type
+func lineOf(r *capability.Ref) *line     { return r.Object.Self().(*line) }   // the gate checked the type
 
 // notificationCreate makes a notification on a budget.
 func (p *Port) notificationCreate(r *capability.Ref, a *abi.Args, terms *capability.Terms) abi.Status {
@@ -112,7 +112,7 @@ func (p *Port) timerCreate(r *capability.Ref, a *abi.Args, terms *capability.Ter
 			return nil, status
 		}
 		if t.object, status = p.kernel.tree.NewObject(abi.ObjectTimer, t); status != abi.StatusOK {
-			p.kernel.timers.Remove(t.id)
+			_ = p.kernel.timers.Remove(t.id) // it was just made
 			holds.release()
 			return nil, status
 		}

@@ -19,7 +19,7 @@ func firstOf(budget *capability.Ref, terms *capability.Terms) capability.Origin 
 	return capability.Origin{Rights: rightsOfMaker | lowering, Ceiling: ceiling(terms)}
 }
 
-func domainOf(r *capability.Ref) *Domain { return r.Object.Self().(*Domain) } //nolint:forcetypeassert,errcheck // the type was checked
+func domainOf(r *capability.Ref) *Domain { return r.Object.Self().(*Domain) } // the gate checked the type
 
 // taskCreate makes a task on a budget.
 func (p *Port) taskCreate(r *capability.Ref, a *abi.Args, terms *capability.Terms) abi.Status {
@@ -33,7 +33,7 @@ func (p *Port) taskCreate(r *capability.Ref, a *abi.Args, terms *capability.Term
 	if !p.domain.space.Room(1) {
 		return abi.StatusTableFull
 	}
-	d, status := p.kernel.newDomain(p.domain, accountOf(r), uint32(slots)) //nolint:gosec // G115: at most SlotsMax
+	d, status := p.kernel.newDomain(p.domain, accountOf(r), uint32(slots))
 	if status != abi.StatusOK {
 		return status
 	}
@@ -45,7 +45,7 @@ func (p *Port) taskCreate(r *capability.Ref, a *abi.Args, terms *capability.Term
 	if status == abi.StatusOK {
 		status = p.kernel.must(journal.Record{Kind: journal.KindCreate, Task: p.domain.ID(), Object: d.object.ID(), Type: abi.ObjectTask, Peer: d.ID()})
 		if status != abi.StatusOK {
-			p.kernel.tree.Delete(p.domain.space, made)
+			p.kernel.undo(p.domain.space, made)
 		}
 	}
 	p.kernel.tree.Drop(d.object)
@@ -160,7 +160,7 @@ func (p *Port) give(d *Domain, given *capability.Ref, h abi.Handle, a *abi.Args)
 		return status
 	}
 	if status := p.kernel.noteDerive(p, given, mint, kind, d); status != abi.StatusOK && kind == journal.KindGrant {
-		p.kernel.tree.Delete(d.space, made)
+		p.kernel.undo(d.space, made)
 		return status
 	}
 	a.W[0] = uint64(made)
@@ -266,7 +266,7 @@ func (p *Port) exit(a *abi.Args) abi.Status {
 	}
 	if p.domain.faults != 0 {
 		message := abi.Message{Words: [abi.MessageWords]uint64{abi.FaultExit, a.W[0], p.domain.ID()}}
-		p.Invoke(p.domain.faults, abi.EndpointSend, &abi.Args{Message: &message})
+		_ = p.Invoke(p.domain.faults, abi.EndpointSend, &abi.Args{Message: &message}) // a full mailbox does not keep it alive
 	}
 	p.kernel.note(journal.Record{Kind: journal.KindExit, Task: p.domain.ID(), Words: [4]uint64{a.W[0]}})
 	p.kernel.end(p.domain)
@@ -285,5 +285,5 @@ func (k *Kernel) end(d *Domain) {
 // Preconditions:
 //   - the port is one that Launch was given
 func (p *Port) Done(code uint64) {
-	p.Invoke(0, abi.TaskExit, &abi.Args{W: [abi.ArgWords]uint64{code}})
+	_ = p.Invoke(0, abi.TaskExit, &abi.Args{W: [abi.ArgWords]uint64{code}}) // a dead task has exited
 }

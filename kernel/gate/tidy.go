@@ -29,13 +29,13 @@ func (k *Kernel) Tidy(limit int) bool {
 
 // settle releases the objects whose last reference went.
 func (k *Kernel) settle() bool {
-	any := false
+	found := false
 	for {
 		o, released := k.tree.Event()
 		if o == nil {
-			return any
+			return found
 		}
-		any = true
+		found = true
 		if e, ok := o.Self().(*endpoint); ok {
 			e.shut(k)
 		}
@@ -61,7 +61,7 @@ func (k *Kernel) release(o *capability.Object) {
 		self.Close()
 		self.holds.release()
 	case *timer:
-		k.timers.Remove(self.id)
+		_ = k.timers.Remove(self.id) // its only remover
 		k.tree.Drop(self.target.object)
 		self.holds.release()
 	case *line:
@@ -75,7 +75,7 @@ func (k *Kernel) release(o *capability.Object) {
 }
 
 func (k *Kernel) unbind(l *line) {
-	k.lines.Unbind(l.number)
+	_ = k.lines.Unbind(l.number) // it may never have been bound
 	k.mu.Lock()
 	target := l.target
 	l.target = nil
@@ -118,7 +118,7 @@ func (k *Kernel) closeWindows(d *Domain) {
 	space := d.memory
 	d.mu.Unlock()
 	for _, w := range windows {
-		w.memory.Unmap(space, w.address)
+		_, _ = w.memory.Unmap(space, w.address) // what was charged for it, bury gives back
 		k.closeWindow(d, w.memory, w.address)
 	}
 }
