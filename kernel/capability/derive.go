@@ -24,15 +24,8 @@ import (
 func (t *Tree) Derive(from *Space, h abi.Handle, m *abi.Mint, to *Space, payer *Object) (abi.Handle, abi.Status) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	parent, status := t.parentFor(from, h, to)
+	parent, child, status := t.derivable(from, h, m, to)
 	if status != abi.StatusOK {
-		return 0, status
-	}
-	child, status := t.lesser(parent, m)
-	if status != abi.StatusOK {
-		return 0, status
-	}
-	if status := to.room(1, from); status != abi.StatusOK {
 		return 0, status
 	}
 	if payer != nil {
@@ -135,9 +128,6 @@ func (d *node) limited(child *node, m *abi.Mint) abi.Status {
 // child's share from p. It fails only with StatusLimit, and then nothing has
 // changed.
 func (t *Tree) beget(p Node, d *node, state nodeState) (Node, abi.Status) {
-	if t.nodesFree == 0 {
-		t.reclaim(reclaimSlice)
-	}
 	n, ok := t.take()
 	if !ok {
 		return 0, abi.StatusLimit
@@ -155,6 +145,57 @@ func (t *Tree) beget(p Node, d *node, state nodeState) (Node, abi.Status) {
 		up.copies -= d.copies + 1
 	}
 	return n, abi.StatusOK
+}
+
+// Undo takes back what [Tree.Derive], Seal or Unseal has just made, for a call
+// that failed afterwards: unlike by [Tree.Delete], the share that was taken
+// from the parent is the parent's again.
+func (t *Tree) Undo(s *Space, h abi.Handle) {
+	r, status := t.findQuiet(s, h)
+	defer t.mu.Unlock()
+	if status != abi.StatusOK {
+		return
+	}
+	t.refund(r.Node())
+	if t.kill(r.Node(), slotFree) {
+		t.drain(r.Object)
+	}
+}
+
+// refund gives the share of a node that is about to go back to its parent.
+func (t *Tree) refund(n Node) {
+	d := &t.nodes[n]
+	if d.parent == 0 || t.buried(n) {
+		return
+	}
+	up := &t.nodes[d.parent]
+	if up.uses != abi.Unlimited {
+		up.uses += d.uses
+	}
+	if up.copies != abi.Unlimited {
+		up.copies += d.copies + 1
+	}
+}
+
+// Derivable reports what [Tree.Derive] would say now, and changes nothing.
+func (t *Tree) Derivable(from *Space, h abi.Handle, m *abi.Mint, to *Space) abi.Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, _, status := t.derivable(from, h, m, to)
+	return status
+}
+
+// derivable finds the parent and computes the child of a derivation.
+func (t *Tree) derivable(from *Space, h abi.Handle, m *abi.Mint, to *Space) (Node, node, abi.Status) {
+	parent, status := t.parentFor(from, h, to)
+	if status != abi.StatusOK {
+		return 0, node{}, status
+	}
+	child, status := t.lesser(parent, m)
+	if status != abi.StatusOK {
+		return 0, node{}, status
+	}
+	return parent, child, to.room(1, from)
 }
 
 // Use charges one use of the capability that h names, and says what it carries

@@ -150,8 +150,12 @@ func (t *Tree) bury(n Node) {
 	t.graveyard = head
 }
 
-// take returns a free node to be filled, or false at the limit.
+// take returns a free node to be filled, or false at the limit, which the
+// graveyard does not count towards.
 func (t *Tree) take() (Node, bool) {
+	if t.freeNodes == 0 {
+		t.reclaim(reclaimSlice)
+	}
 	n := t.freeNodes
 	if n == 0 {
 		return 0, false

@@ -27,6 +27,9 @@ func (t *Tree) Pack(from *Space, m *abi.Message) (Bundle, abi.Status) {
 	if m.HandleCount == 0 {
 		return b, abi.StatusOK
 	}
+	if movesTwice(m) {
+		return b, abi.StatusBadArgument
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range int(m.HandleCount) {
@@ -39,6 +42,18 @@ func (t *Tree) Pack(from *Space, m *abi.Message) (Bundle, abi.Status) {
 		b.Count++
 	}
 	return b, abi.StatusOK
+}
+
+// movesTwice reports whether a handle that is to be moved is named again.
+func movesTwice(m *abi.Message) bool {
+	for i, h := range m.Handles[:m.HandleCount] {
+		for j := range i {
+			if m.Handles[j] == h && m.Moves&(1<<i|1<<j) != 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // packOne takes out one capability.
@@ -117,8 +132,9 @@ func (t *Tree) installOne(n Node, to *Space) abi.Handle {
 	return to.install(n)
 }
 
-// Cancel ends a bundle whose message was not delivered: copies are dropped,
-// and what was moved is back in its slot under its old handle.
+// Cancel ends a bundle whose message was not delivered: copies are dropped and
+// are not counted as such, and what was moved is back in its slot under its old
+// handle.
 func (t *Tree) Cancel(b *Bundle) {
 	if b.Count == 0 {
 		return
@@ -132,6 +148,9 @@ func (t *Tree) unpack(b *Bundle) {
 	for i := range int(b.Count) {
 		n := Node(b.Nodes[i])
 		d := &t.nodes[n]
+		if d.state == nodeCopying {
+			t.refund(n)
+		}
 		if d.state != nodeMoving || !t.whole(n) || t.spaces[d.space].closed || mutant.On(mutant.CancelLosesMoved) {
 			t.discard(n)
 			continue
