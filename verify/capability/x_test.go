@@ -1,0 +1,22 @@
+package capability
+
+import (
+	"os"
+	"strconv"
+	"testing"
+)
+
+func n(name string, def int) int {
+	if v, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return v
+	}
+	return def
+}
+func TestX(t *testing.T) {
+	l := limits{tasks: 2, slots: n("S", 2), nodes: n("N", 4), generations: uint64(n("G", 2))}
+	a := derivation()
+	s := &search{fresh: func() world { return newTreeWorld(a, l) }, limit: n("L", 300000), workers: 2}
+	f := Facet{}
+	s.explore(&f)
+	t.Logf("%+v", f)
+}
