@@ -1,0 +1,229 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"phios/abi"
+	"phios/internal/prng"
+	"phios/kernel/capability"
+)
+
+const (
+	revokeTargetUS = 2
+	pauseTargetUS  = 100
+	// sliceNodes is how much the node's idle loop, in package system, asks the
+	// kernel to clear away at a time.
+	sliceNodes      = 256
+	revokeRoundsMax = 3
+	revokeNSMax     = 20_000_000_000 // for all shapes; after it, no further round
+	looksAtDead     = 64
+	controlNS       = 50_000_000
+	branchRights    = rightsOfUser | abi.RightDerive | abi.RightRevoke
+)
+
+var (
+	errStillAlive = errors.New("a revoked capability is still alive")
+	errRootDead   = errors.New("the capability whose descendants were revoked is dead")
+)
+
+// shape says how a tree grows: from which of the capabilities made so far the
+// next one is derived. The first is the root.
+type shape struct {
+	name   string
+	parent func(source *prng.Source, depths []uint8) int
+}
+
+// shapesTable is wide, deep and mixed.
+var shapesTable = []shape{
+	{"wide", func(*prng.Source, []uint8) int { return 0 }},
+	{"32 deep", func(_ *prng.Source, depths []uint8) int {
+		if last := len(depths) - 1; depths[last] < capability.DepthMax {
+			return last
+		}
+		return 0
+	}},
+	{"mixed", func(source *prng.Source, depths []uint8) int {
+		for range looksAtDead {
+			if i := int(source.Below(uint64(len(depths)))); depths[i] < capability.DepthMax { //nolint:gosec // G115: below a length
+				return i
+			}
+		}
+		return 0
+	}},
+}
+
+// forest is a world with room for a tree of a million, and another task that
+// goes on working meanwhile.
+type forest struct {
+	*world
+
+	gardener, other task
+	root            abi.Handle
+	handles         []abi.Handle
+	depths          []uint8
+}
+
+func newForest() *forest {
+	limits := ordinary()
+	limits.Nodes = million + 1<<12
+	f := &forest{world: newWorld(limits), handles: make([]abi.Handle, 0, million+1), depths: make([]uint8, 0, million+1)}
+	f.gardener, f.other = f.boot(million+64), f.boot(64)
+	f.root = f.endpoint(f.gardener, 4)
+	return f
+}
+
+// grow derives a million capabilities from the root, through the door.
+func (f *forest) grow(s shape) error {
+	source := prng.New(lookupSeed)
+	f.handles = append(f.handles[:0], f.root)
+	f.depths = append(f.depths[:0], 0)
+	mint := abi.Whole(branchRights)
+	args := abi.Args{Mint: &mint}
+	for range million {
+		p := s.parent(source, f.depths)
+		if status := f.gardener.port.Invoke(f.handles[p], abi.CapMint, &args); status != abi.StatusOK {
+			return fmt.Errorf("grow a tree: %w", status)
+		}
+		f.handles = append(f.handles, abi.Handle(args.W[0]))
+		f.depths = append(f.depths, f.depths[p]+1)
+	}
+	return nil
+}
+
+// fell revokes the tree and returns how long the call took. Then it looks:
+// what descends is dead at once, and the root is not.
+func (f *forest) fell() (time.Duration, error) {
+	args := abi.Args{}
+	start := time.Now()
+	status := f.gardener.port.Invoke(f.root, abi.CapRevoke, &args)
+	took := time.Since(start)
+	if status != abi.StatusOK {
+		return 0, status
+	}
+	for i := range looksAtDead {
+		h := f.handles[1+i*(million-1)/(looksAtDead-1)]
+		if f.gardener.port.Invoke(h, abi.CapInspect, &args) != abi.StatusRevoked {
+			return 0, errStillAlive
+		}
+	}
+	if f.gardener.port.Invoke(f.root, abi.CapInspect, &args) != abi.StatusOK {
+		return 0, errRootDead
+	}
+	return took, nil
+}
+
+// clear reclaims the whole tree as the idle loop does, slice after slice, and
+// returns the pauses that the slices are.
+func (f *forest) clear() *pauses {
+	p := newPauses()
+	for more := true; more; {
+		start := time.Now()
+		more = f.kernel.Tidy(sliceNodes)
+		p.add(time.Since(start))
+	}
+	return p
+}
+
+// bystander works in another task and on another thread until it is told to
+// stop: calls that look a handle up, and calls that make and unmake one. The
+// pauses are of its own calls.
+type bystander struct {
+	signals, mints *pauses
+	status         abi.Status
+}
+
+func (f *forest) bystand(stop *atomic.Bool, signal, endpoint abi.Handle) bystander {
+	b := bystander{signals: newPauses(), mints: newPauses()}
+	mint := abi.Whole(rightsOfUser)
+	args, bits := abi.Args{Mint: &mint}, abi.Args{W: [abi.ArgWords]uint64{1}}
+	for !stop.Load() && b.status == abi.StatusOK {
+		start := time.Now()
+		b.status = f.other.port.Invoke(signal, abi.NotificationSignal, &bits)
+		looked := time.Now()
+		b.signals.add(looked.Sub(start))
+		if b.status != abi.StatusOK {
+			break
+		}
+		if b.status = f.other.port.Invoke(endpoint, abi.CapMint, &args); b.status != abi.StatusOK {
+			break
+		}
+		b.mints.add(time.Since(looked))
+		b.status = f.other.port.Invoke(abi.Handle(args.W[0]), abi.CapDelete, &args)
+	}
+	return b
+}
+
+// felled is what one tree showed.
+type felled struct {
+	effective time.Duration
+	slices    *pauses
+	busy      bystander // while the tree was cleared away
+	quiet     bystander // for a while before
+}
+
+// round grows, revokes and clears one tree.
+func (f *forest) round(s shape, signal, endpoint abi.Handle) (felled, error) {
+	if err := f.grow(s); err != nil {
+		return felled{}, err
+	}
+	var result felled
+	var stop atomic.Bool
+	timer := time.AfterFunc(controlNS, func() { stop.Store(true) })
+	result.quiet = f.bystand(&stop, signal, endpoint)
+	timer.Stop()
+	var err error
+	if result.effective, err = f.fell(); err != nil {
+		return felled{}, err
+	}
+	stop.Store(false)
+	done := make(chan bystander, 1) // taken below
+	go func() { done <- f.bystand(&stop, signal, endpoint) }()
+	result.slices = f.clear()
+	stop.Store(true)
+	result.busy = <-done
+	for _, status := range []abi.Status{result.busy.status, result.quiet.status} {
+		if status != abi.StatusOK {
+			return felled{}, fmt.Errorf("work beside a revocation: %w", status)
+		}
+	}
+	return result, nil
+}
+
+// revokeRows measures revoking a subtree of a million: until it is effective,
+// and how long anyone is held up while it is cleared away.
+func revokeRows(m *meter) ([]Row, error) {
+	f := newForest()
+	defer f.close()
+	signal := f.do(f.other, f.other.budget, abi.NotificationCreate, &abi.Args{})
+	endpoint := f.endpoint(f.other, 4)
+	if f.err != nil {
+		return nil, f.err
+	}
+	start := time.Now()
+	effective := make([]series, len(shapesTable))
+	var all []felled
+	for round := range min(m.rounds, revokeRoundsMax) {
+		if round > 0 && time.Since(start) > revokeNSMax {
+			break
+		}
+		for i, s := range shapesTable {
+			if err := m.ctx.Err(); err != nil {
+				return nil, err
+			}
+			result, err := f.round(s, signal, endpoint)
+			if err != nil {
+				return nil, err
+			}
+			effective[i] = append(effective[i], float64(result.effective)/1e3)
+			all = append(all, result)
+		}
+	}
+	var rows []Row
+	for i, s := range shapesTable {
+		rows = append(rows, atMost("revoke: a subtree of 10⁶ is dead, "+s.name, effective[i].median(), unitUS, revokeTargetUS))
+	}
+	return append(rows, pauseRows(all)...), nil
+}
