@@ -185,9 +185,9 @@ var descriptors = [CallCount]Descriptor{
 	InterruptBind: {Name: "InterruptBind", Type: ObjectInterrupt, Need: use | RightReceive, In: "notification handle (SEND), bits", Out: "-", Does: "Lets the interrupt signal bits."},
 	InterruptAck:  {Name: "InterruptAck", Type: ObjectInterrupt, Need: use | RightReceive, Out: "-", Does: "Lets the interrupt come again."},
 
-	LabelEndorse:    {Name: "LabelEndorse", Need: use | RightEndorse, In: "sources to forget", Out: "-", Does: "Vouches for a task's or region's bytes: removes sources, at most those of the capability's ceiling."},
-	LabelDeclassify: {Name: "LabelDeclassify", Need: use | RightDeclassify, In: "readers to admit", Out: "-", Does: "Lets more audiences read a task's or region's bytes, at most those that the capability's ceiling leaves out."},
-	LabelInspect:    {Name: "LabelInspect", Need: use | RightInspect, Out: "-; Label", Does: "Says the label of a task, a region or an endpoint's ceiling."},
+	LabelEndorse:    {Name: "LabelEndorse", Need: use | RightEndorse, In: "sources to forget", Out: "-", Does: "Vouches for what a task, a region or a notification holds: removes sources, at most those of the capability's ceiling."},
+	LabelDeclassify: {Name: "LabelDeclassify", Need: use | RightDeclassify, In: "readers to admit", Out: "-", Does: "Lets more audiences read what a task, a region or a notification holds, at most those that the capability's ceiling leaves out."},
+	LabelInspect:    {Name: "LabelInspect", Need: use | RightInspect, Out: "-; Label", Does: "Says the label of a task, a region or a notification, or an endpoint's ceiling."},
 }
 
 // What a supervisor is told with the first word of a fault message, and what

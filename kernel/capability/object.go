@@ -28,6 +28,7 @@ type Object struct {
 	refs      int32   // nodes and holds
 	receivers int32   // nodes that carry RECEIVE
 	draining  bool    // a revocation waits for those inside
+	cut       bool    // capabilities to it were revoked by a death: see Event
 	queued    bool    // in the tree's list of events
 	next      *Object // in the tree's list of events
 }

@@ -121,6 +121,16 @@ func (t *Tree) kill(n Node, tombstone uint64) (revoked bool) {
 	return revoked
 }
 
+// end is kill for a capability that goes with its holder: whoever hears of
+// events ends what was begun with those below it.
+func (t *Tree) end(n Node, tombstone uint64) {
+	o := t.objects[t.nodes[n].object]
+	if t.kill(n, tombstone) {
+		o.cut = true
+		t.event(o)
+	}
+}
+
 // Close ends a CSpace: no handle of it means anything any more. Its
 // capabilities are cleared away by [Tree.Reclaim].
 func (t *Tree) Close(s *Space) {
@@ -210,7 +220,7 @@ func (t *Tree) clearSlots(s *Space, limit int) (done int) {
 			continue
 		}
 		if n := Node(e.aux.Load() & 0xffffffff); !t.buried(n) {
-			t.kill(n, slotFree)
+			t.end(n, slotFree)
 		}
 	}
 	return done

@@ -168,7 +168,7 @@ func (t *Tree) unpack(b *Bundle) {
 func (t *Tree) discard(n Node) {
 	d := &t.nodes[n]
 	if d.state != nodeLost {
-		t.kill(n, slotRevoked)
+		t.end(n, slotRevoked)
 		return
 	}
 	if d.space != noSpace {

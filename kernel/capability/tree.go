@@ -175,27 +175,47 @@ func (t *Tree) event(o *Object) {
 	o.next, t.events = t.events, o
 }
 
-// Event returns an object to which something happened since the last call:
-// released is true when nothing refers to it any more, so that what it stands
-// for must be freed now, exactly once; otherwise its last capability with
-// RECEIVE went, so that nobody will ever answer. It returns nil when there is
-// nothing to do.
-func (t *Tree) Event() (o *Object, released bool) {
+// What happened to an object.
+type What uint8
+
+// The events, of which one object can have several at once.
+const (
+	// Released: nothing refers to the object any more, so that what it stands
+	// for must be freed now. It comes exactly once, and last.
+	Released What = 1 << iota
+	// Orphaned: its last capability with RECEIVE went, so that nobody will
+	// ever answer.
+	Orphaned
+	// Cut: capabilities to it were revoked because of a death, so that what
+	// was begun with them must be ended, as after [Tree.Revoke].
+	Cut
+)
+
+// Event returns an object to which something happened since the last call, and
+// what; nil when there is nothing to do.
+func (t *Tree) Event() (*Object, What) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.events != nil {
-		o = t.events
+		o := t.events
 		t.events, o.next, o.queued = o.next, nil, false
+		var what What
+		if o.cut {
+			what, o.cut = Cut, false
+		}
+		if o.receivers == 0 {
+			what |= Orphaned
+		}
 		if o.refs == 0 {
 			t.objects[o.index] = nil
 			t.freeObjects = append(t.freeObjects, o.index)
-			return o, true
+			what |= Released
 		}
-		if o.receivers == 0 {
-			return o, false
+		if what != 0 {
+			return o, what
 		}
 	}
-	return nil, false
+	return nil, 0
 }
 
 func (t *Tree) takeSpaceIndex() (uint32, bool) {

@@ -49,12 +49,52 @@ func (p *Port) payerFor(m *abi.Mint) (*capability.Object, abi.Status) {
 	if m.Payer == 0 {
 		return nil, abi.StatusOK
 	}
-	r, status := p.domain.space.Lookup(m.Payer, abi.RightInvoke|abi.RightWrite)
+	r, status := p.lasting(m.Payer, abi.RightInvoke|abi.RightWrite, abi.ObjectBudget)
+	return r.Object, status
+}
+
+// lasting finds what a second handle of a call names, to be used from then on
+// without being looked up again: a payer, what a timer signals. So it can
+// neither be sealed nor be limited in time or uses, which nobody would count.
+//
+// StatusType, StatusSealed, StatusExpired, StatusExhausted, and those of Lookup.
+func (p *Port) lasting(h abi.Handle, need abi.Rights, typ abi.ObjectType) (capability.Ref, abi.Status) {
+	r, status := p.domain.space.Lookup(h, need)
 	if status != abi.StatusOK {
+		return capability.Ref{}, status
+	}
+	if r.Object.Type() != typ {
+		return capability.Ref{}, abi.StatusType
+	}
+	if !r.Marked() {
+		return r, abi.StatusOK
+	}
+	r, terms, status := p.kernel.tree.Inspect(p.domain.space, h)
+	switch {
+	case status != abi.StatusOK:
+	case terms.Seal != 0:
+		status = abi.StatusSealed
+	case terms.Expires != 0:
+		status = abi.StatusExpired
+	case terms.Uses != abi.Unlimited:
+		status = abi.StatusExhausted
+	}
+	return r, status
+}
+
+// sealerOf finds the object that seals: any that the caller manages.
+func (p *Port) sealerOf(h abi.Handle) (*capability.Object, abi.Status) {
+	if _, status := p.domain.space.Lookup(h, abi.RightManage); status != abi.StatusOK {
 		return nil, status
 	}
-	if r.Object.Type() != abi.ObjectBudget {
-		return nil, abi.StatusType
+	r, terms, status := p.kernel.tree.Inspect(p.domain.space, h)
+	switch {
+	case status != abi.StatusOK:
+		return nil, status
+	case terms.Seal != 0:
+		return nil, abi.StatusSealed
+	case terms.Expires != 0 && p.kernel.machine.Now() >= terms.Expires:
+		return nil, abi.StatusExpired
 	}
 	return r.Object, abi.StatusOK
 }
@@ -129,7 +169,7 @@ func (p *Port) capSeal(r *capability.Ref, h abi.Handle, c abi.Call, a *abi.Args)
 	if status := p.kernel.ready(); status != abi.StatusOK {
 		return status
 	}
-	sealer, status := p.domain.space.Lookup(abi.Handle(a.W[0]), abi.RightManage)
+	sealer, status := p.sealerOf(abi.Handle(a.W[0]))
 	if status != abi.StatusOK {
 		return status
 	}
@@ -137,7 +177,7 @@ func (p *Port) capSeal(r *capability.Ref, h abi.Handle, c abi.Call, a *abi.Args)
 	if c == abi.CapUnseal {
 		change = p.kernel.tree.Unseal
 	}
-	made, status := change(p.domain.space, h, sealer.Object)
+	made, status := change(p.domain.space, h, sealer)
 	if status != abi.StatusOK {
 		return status
 	}

@@ -22,6 +22,11 @@ func (f *floating) set(l abi.Label) {
 	f.readers.Store(l.Readers)
 }
 
+func (f *floating) lower(sources, readers uint64) {
+	f.sources.And(^sources)
+	f.readers.Or(readers)
+}
+
 // rise joins the port's label with that of what it takes in.
 func (p *Port) rise(l abi.Label) abi.Status {
 	if l.FlowsTo(p.Label()) {
@@ -174,8 +179,14 @@ func (p *Port) labelLower(r *capability.Ref, c abi.Call, a *abi.Args, terms *cap
 		if status := p.kernel.must(record); status != abi.StatusOK {
 			return status
 		}
-		self.label.sources.And(^sources)
-		self.label.readers.Or(readers)
+		self.label.lower(sources, readers)
+	case *signal:
+		record.Before = self.label.get()
+		record.After = lowered(record.Before, sources, readers)
+		if status := p.kernel.must(record); status != abi.StatusOK {
+			return status
+		}
+		self.label.lower(sources, readers)
 	default:
 		return abi.StatusType
 	}
@@ -192,6 +203,8 @@ func labelInspect(r *capability.Ref, a *abi.Args) abi.Status {
 	case *Domain:
 		a.Label = self.Label()
 	case *memory:
+		a.Label = self.label.get()
+	case *signal:
 		a.Label = self.label.get()
 	case *endpoint:
 		a.Label = self.ceiling

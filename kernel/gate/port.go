@@ -27,7 +27,15 @@ type Port struct {
 //
 // The handle is zero for the calls on the caller itself, and for ReplyCharge
 // and ReplyCheck of the call that a handler is serving.
-func (p *Port) Invoke(h abi.Handle, c abi.Call, a *abi.Args) abi.Status { //nolint:revive // cyclomatic: the one way that every call goes
+func (p *Port) Invoke(h abi.Handle, c abi.Call, a *abi.Args) abi.Status {
+	if p.kernel.recording.Load() {
+		return p.invokeRecorded(h, c, a)
+	}
+	return p.invoke(h, c, a)
+}
+
+// invoke is Invoke but for the recording.
+func (p *Port) invoke(h abi.Handle, c abi.Call, a *abi.Args) abi.Status { //nolint:revive // cyclomatic: the one way that every call goes
 	if int(c) >= abi.CallCount || c == abi.CallNone {
 		return p.refuse(nil, c, abi.StatusBadCall)
 	}
@@ -56,7 +64,7 @@ func (p *Port) Invoke(h abi.Handle, c abi.Call, a *abi.Args) abi.Status { //noli
 			return p.refuse(&r, c, status)
 		}
 	}
-	if status := p.look(&r, c, a); status != abi.StatusOK {
+	if status := p.look(&r, c); status != abi.StatusOK {
 		p.unuse(h, n, terms)
 		return p.refuse(&r, c, status)
 	}
@@ -65,14 +73,11 @@ func (p *Port) Invoke(h abi.Handle, c abi.Call, a *abi.Args) abi.Status { //noli
 		p.unuse(h, n, terms)
 		_ = p.refuse(&r, c, status)
 	}
-	if p.kernel.recording.Load() {
-		p.kernel.recordResult(p, c, a, status)
-	}
 	return status
 }
 
-// look asks the hook at the gate and, in record mode, writes the call down.
-func (p *Port) look(r *capability.Ref, c abi.Call, a *abi.Args) abi.Status {
+// look asks the hook at the gate.
+func (p *Port) look(r *capability.Ref, c abi.Call) abi.Status {
 	if h := p.kernel.hooks.GateHook(); h != nil {
 		context := hook.Gate{
 			Task: p.domain.ID(), Object: r.Object.ID(), Badge: r.Badge, Rights: r.Rights(),
@@ -81,9 +86,6 @@ func (p *Port) look(r *capability.Ref, c abi.Call, a *abi.Args) abi.Status {
 		if h(context) != abi.StatusOK {
 			return abi.StatusDenied
 		}
-	}
-	if p.kernel.recording.Load() {
-		return p.kernel.recordCall(p, r, c, a)
 	}
 	return abi.StatusOK
 }
@@ -128,12 +130,11 @@ func (p *Port) act(r *capability.Ref, h abi.Handle, c abi.Call, a *abi.Args, ter
 	case abi.ReplyCheck:
 		return replyOf(r).check(p.kernel)
 	case abi.NotificationSignal:
-		return p.signal(r, h, a)
+		return p.signal(r, h, a, terms)
 	case abi.NotificationWait:
 		return p.wait(r, a)
 	case abi.NotificationPoll:
-		a.W[0] = signalOf(r).Poll(a.W[0])
-		return abi.StatusOK
+		return p.poll(r, a)
 	case abi.EndpointCreate:
 		return p.endpointCreate(r, a, terms)
 	case abi.NotificationCreate:
@@ -193,7 +194,7 @@ func (p *Port) manage(r *capability.Ref, h abi.Handle, c abi.Call, a *abi.Args, 
 	case abi.TimerCreate:
 		return p.timerCreate(r, a, terms)
 	case abi.TimerArm:
-		return p.timerArm(r, a)
+		return p.timerArm(r, a, terms)
 	case abi.TimerCancel:
 		return p.kernel.timers.Cancel(timerOf(r).id)
 	case abi.InterruptBind:

@@ -104,22 +104,25 @@ func (d *Domain) mayRecord(k *Kernel) bool {
 	return true
 }
 
-// recordCall writes a call down before it is done, in record mode.
-func (k *Kernel) recordCall(p *Port, r *capability.Ref, c abi.Call, a *abi.Args) abi.Status {
+// invokeRecorded is Invoke in record mode: every call is written down before it
+// is done, also one that will be refused, and how it ended after.
+func (p *Port) invokeRecorded(h abi.Handle, c abi.Call, a *abi.Args) abi.Status {
 	record := journal.Record{
-		Kind: journal.KindCall, Task: p.domain.ID(), Object: r.Object.ID(), Type: r.Object.Type(),
-		Call: uint16(c), Badge: r.Badge, Words: [abi.MessageWords]uint64(a.W[:abi.MessageWords]),
+		Kind: journal.KindCall, Task: p.domain.ID(), Call: uint16(c),
+		Words: [abi.MessageWords]uint64(a.W[:abi.MessageWords]), Digest: digest(a),
 	}
-	record.Digest = digest(a)
-	return k.must(record)
-}
-
-// recordResult writes down how a call ended.
-func (k *Kernel) recordResult(p *Port, c abi.Call, a *abi.Args, status abi.Status) {
-	k.note(journal.Record{
+	if r, status := p.domain.space.Lookup(h, 0); status == abi.StatusOK {
+		record.Object, record.Type, record.Badge = r.Object.ID(), r.Object.Type(), r.Badge
+	}
+	if p.kernel.must(record) != abi.StatusOK {
+		return abi.StatusJournal
+	}
+	status := p.invoke(h, c, a)
+	p.kernel.note(journal.Record{
 		Kind: journal.KindReply, Task: p.domain.ID(), Call: uint16(c), Status: status,
 		Words: [abi.MessageWords]uint64(a.W[:abi.MessageWords]), Digest: digest(a),
 	})
+	return status
 }
 
 // digest is over the bytes that a call carries.

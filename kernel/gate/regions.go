@@ -215,7 +215,11 @@ func (p *Port) regionUnmap(r *capability.Ref, a *abi.Args) abi.Status {
 // always differ by the region's address.
 func (p *Port) regionCopy(r *capability.Ref, h abi.Handle, c abi.Call, a *abi.Args, terms *capability.Terms) abi.Status {
 	m := memoryOf(r)
-	if terms != nil && !terms.Window.Contains(a.W[0], uint64(len(a.Bytes))) {
+	whole := capability.Bounds{Length: m.Bytes()}
+	if terms != nil && terms.Window.Length != 0 {
+		whole = terms.Window
+	}
+	if !whole.Contains(a.W[0], uint64(len(a.Bytes))) {
 		return abi.StatusRange
 	}
 	if c == abi.RegionRead {

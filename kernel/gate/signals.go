@@ -2,6 +2,7 @@ package gate
 
 import (
 	"phios/abi"
+	"phios/internal/mutant"
 	"phios/kernel/capability"
 	"phios/kernel/notify"
 )
@@ -12,6 +13,7 @@ type signal struct {
 
 	object *capability.Object
 	holds  holding
+	label  floating // of those who signalled it
 }
 
 // timer is a timer as an object. It holds its notification.
@@ -41,6 +43,7 @@ func (p *Port) notificationCreate(r *capability.Ref, a *abi.Args, terms *capabil
 			return nil, status
 		}
 		s := &signal{holds: holds}
+		s.label.set(abi.LabelBottom())
 		if s.object, status = p.kernel.tree.NewObject(abi.ObjectNotification, s); status != abi.StatusOK {
 			holds.release()
 			return nil, status
@@ -51,10 +54,13 @@ func (p *Port) notificationCreate(r *capability.Ref, a *abi.Args, terms *capabil
 
 // signal sets bits. The notification's tag follows the epoch of its object, so
 // that a revocation stops a signal that is under way; see [notify.Notification].
-func (p *Port) signal(r *capability.Ref, h abi.Handle, a *abi.Args) abi.Status {
+func (p *Port) signal(r *capability.Ref, h abi.Handle, a *abi.Args, terms *capability.Terms) abi.Status {
 	s, bits := signalOf(r), a.W[0]
 	if bits&^notify.Bits != 0 {
 		return abi.StatusBadArgument
+	}
+	if status := s.taint(p.Label(), terms); status != abi.StatusOK {
+		return status
 	}
 	for range lookupsMax {
 		if s.SignalTagged(bits, r.Tag()) {
@@ -68,12 +74,44 @@ func (p *Port) signal(r *capability.Ref, h abi.Handle, a *abi.Args) abi.Status {
 	return abi.StatusBusy
 }
 
-// wait waits for bits.
+// taint joins the notification's label with that of whoever is about to signal
+// it: bits are a message too. StatusLabel over the capability's ceiling.
+func (s *signal) taint(l abi.Label, terms *capability.Terms) abi.Status {
+	if terms != nil && !l.FlowsTo(terms.Ceiling) && !mutant.On(mutant.CeilingUnchecked) {
+		return abi.StatusLabel
+	}
+	if !l.FlowsTo(s.label.get()) {
+		s.label.sources.Or(l.Sources)
+		s.label.readers.And(l.Readers)
+	}
+	return abi.StatusOK
+}
+
+// poll takes the bits that are there.
+func (p *Port) poll(r *capability.Ref, a *abi.Args) abi.Status {
+	s := signalOf(r)
+	if status := p.rise(s.label.get()); status != abi.StatusOK {
+		return status
+	}
+	a.W[0] = s.Poll(a.W[0])
+	return abi.StatusOK
+}
+
+// wait waits for bits. The waiter takes the notification's label before it
+// waits, for whoever wakes it, and again after, for who came meanwhile.
 func (p *Port) wait(r *capability.Ref, a *abi.Args) abi.Status {
+	s := signalOf(r)
+	if status := p.rise(s.label.get()); status != abi.StatusOK {
+		return status
+	}
 	p.thread.onto = p.domain
-	bits, status := signalOf(r).Wait(&p.thread.self, a.W[0], int64(a.W[1])) //nolint:gosec // G115: a time is a time
+	bits, status := s.Wait(&p.thread.self, a.W[0], int64(a.W[1])) //nolint:gosec // G115: a time is a time
 	if status != abi.StatusOK {
 		return p.wakened(status)
+	}
+	if status := p.rise(s.label.get()); status != abi.StatusOK {
+		s.Signal(bits) // not taken after all
+		return status
 	}
 	a.W[0] = bits
 	return abi.StatusOK
@@ -81,12 +119,9 @@ func (p *Port) wait(r *capability.Ref, a *abi.Args) abi.Status {
 
 // target finds the notification that a timer or an interrupt is to signal.
 func (p *Port) target(handle uint64) (*signal, abi.Status) {
-	r, status := p.domain.space.Lookup(abi.Handle(handle), abi.RightInvoke|abi.RightSend)
+	r, status := p.lasting(abi.Handle(handle), abi.RightInvoke|abi.RightSend, abi.ObjectNotification)
 	if status != abi.StatusOK {
 		return nil, status
-	}
-	if r.Object.Type() != abi.ObjectNotification {
-		return nil, abi.StatusType
 	}
 	return signalOf(&r), abi.StatusOK
 }
@@ -122,10 +157,13 @@ func (p *Port) timerCreate(r *capability.Ref, a *abi.Args, terms *capability.Ter
 }
 
 // timerArm sets when a timer fires.
-func (p *Port) timerArm(r *capability.Ref, a *abi.Args) abi.Status {
+func (p *Port) timerArm(r *capability.Ref, a *abi.Args, terms *capability.Terms) abi.Status {
 	const timeMax = 1<<63 - 1
 	if a.W[0] > timeMax || a.W[1] > timeMax {
 		return abi.StatusBadArgument
+	}
+	if status := timerOf(r).target.taint(p.Label(), terms); status != abi.StatusOK {
+		return status
 	}
 	return p.kernel.timers.Arm(timerOf(r).id, int64(a.W[0]), int64(a.W[1])) //nolint:gosec // G115: checked above
 }

@@ -31,15 +31,18 @@ func (k *Kernel) Tidy(limit int) bool {
 func (k *Kernel) settle() bool {
 	found := false
 	for {
-		o, released := k.tree.Event()
+		o, what := k.tree.Event()
 		if o == nil {
 			return found
 		}
 		found = true
-		if e, ok := o.Self().(*endpoint); ok {
+		if what&capability.Cut != 0 {
+			k.fence(o)
+		}
+		if e, ok := o.Self().(*endpoint); ok && what&capability.Orphaned != 0 {
 			e.shut(k)
 		}
-		if released {
+		if what&capability.Released != 0 {
 			k.release(o)
 		}
 	}
