@@ -38,10 +38,9 @@ func (p *Port) capMint(r *capability.Ref, h abi.Handle, a *abi.Args) abi.Status 
 	return abi.StatusOK
 }
 
-// undo takes back a capability that was just made and that nobody knows of.
-func (k *Kernel) undo(s *capability.Space, h abi.Handle) {
-	_ = k.tree.Delete(s, h) // its holder may have died since, and the handle with it
-}
+// undo takes back a capability that was just made and that nobody knows of, and
+// gives back what its parent gave for it.
+func (k *Kernel) undo(s *capability.Space, h abi.Handle) { k.tree.Undo(s, h) }
 
 // payerFor finds the budget that a mint names: the minter must be able to
 // spend from it.

@@ -42,6 +42,7 @@ type Domain struct {
 	mu      sync.Mutex
 	memory  platform.Space // made with the first mapping, zero before
 	windows []window
+	buried  bool   // what it owned is released
 	dirty   uint64 // private pages charged by RegionSettle
 	denials denials
 }

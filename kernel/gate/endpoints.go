@@ -213,29 +213,35 @@ func (p *Port) take(e *endpoint, envelope *ipc.Envelope, m *abi.Message) (taken 
 		e.mailbox.Drop()
 		return false, abi.StatusOK
 	}
-	if status := p.rise(envelope.Label); status != abi.StatusOK {
-		return false, status
+	needed := int(bundle.Count)
+	if waits {
+		needed++
+	}
+	if !p.domain.space.Room(needed) {
+		return false, abi.StatusTableFull
 	}
 	var answer abi.Handle
 	if waits {
-		if !p.domain.space.Room(int(bundle.Count) + 1) {
-			return false, abi.StatusTableFull
-		}
 		if answer, status = p.newReply(caller); status != abi.StatusOK {
 			return false, status
 		}
 	}
+	if status := p.rise(envelope.Label); status != abi.StatusOK {
+		p.dropReply(answer)
+		return false, status
+	}
 	var handles [abi.MessageHandleMax]abi.Handle
 	if status := p.kernel.tree.Install(&bundle, p.domain.space, &handles); status != abi.StatusOK {
-		if answer != 0 {
-			p.dropReply(answer)
-		}
+		p.dropReply(answer)
 		return false, abi.StatusTableFull
 	}
 	count := envelope.TransitCount
 	envelope.Open(m)
 	m.Reply, m.Handles, m.HandleCount = answer, handles, count
 	e.mailbox.Drop()
+	if count > 0 {
+		p.kernel.fenceMoved(p.domain.space, m)
+	}
 	return true, abi.StatusOK
 }
 

@@ -25,7 +25,7 @@ func memoryOf(r *capability.Ref) *memory { return r.Object.Self().(*memory) } //
 
 // regionCreate makes zeroed memory on a budget.
 func (p *Port) regionCreate(r *capability.Ref, a *abi.Args, terms *capability.Terms) abi.Status {
-	if a.W[0] == 0 || a.W[1] > abi.RegionLarge || a.W[0] > 1<<62 {
+	if a.W[0] == 0 || a.W[1] != 0 || a.W[0] > 1<<62 {
 		return abi.StatusBadArgument
 	}
 	k, bytes := p.kernel, (a.W[0]+platform.PageBytes-1)&^(platform.PageBytes-1)
@@ -96,7 +96,15 @@ func (p *Port) regionMap(r *capability.Ref, a *abi.Args, terms *capability.Terms
 		p.kernel.closeWindow(d, m, 0)
 		return status
 	}
-	d.placed(m, address)
+	if !d.placed(m, address) {
+		m.Unmap(space, address)
+		return abi.StatusKilled
+	}
+	if status := p.kernel.meet(d, w); status != abi.StatusOK {
+		m.Unmap(space, address)
+		p.kernel.closeWindow(d, m, address)
+		return status
+	}
 	a.W[0] = address
 	return abi.StatusOK
 }
@@ -105,6 +113,9 @@ func (p *Port) regionMap(r *capability.Ref, a *abi.Args, terms *capability.Terms
 func (d *Domain) addressSpace() (platform.Space, abi.Status) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.buried {
+		return 0, abi.StatusKilled
+	}
 	if d.memory != platform.SpaceKernel {
 		return d.memory, abi.StatusOK
 	}
@@ -116,51 +127,57 @@ func (d *Domain) addressSpace() (platform.Space, abi.Status) {
 }
 
 // openWindow registers a mapping before it is made, because from then on
-// labels flow both ways; the address is not known yet.
+// labels flow both ways; the address is not known yet. The labels of the two
+// meet when the mapping is there: one that cannot be made leaves no trace.
 //
-// StatusLimit, and StatusLabel when the labels of the two cannot meet.
+// StatusLimit, StatusKilled.
 func (k *Kernel) openWindow(d *Domain, w window) abi.Status {
 	k.labels.Lock()
 	defer k.labels.Unlock()
-	if w.shared && !d.Label().FlowsTo(w.ceiling) {
-		return abi.StatusLabel
-	}
-	joined := d.Label().Join(w.memory.label.get())
-	if w.shared && !joined.FlowsTo(w.ceiling) {
-		return abi.StatusLabel
-	}
 	d.mu.Lock()
-	if len(d.windows) >= mappingsMax {
-		d.mu.Unlock()
+	defer d.mu.Unlock()
+	switch {
+	case d.buried:
+		return abi.StatusKilled
+	case len(d.windows) >= mappingsMax:
 		return abi.StatusLimit
 	}
-	d.mu.Unlock()
-	if status := k.spread(d, nil, joined); status != abi.StatusOK {
-		return status
-	}
-	if w.shared {
-		if status := k.spread(nil, w.memory, joined); status != abi.StatusOK {
-			return status
-		}
-	}
-	d.mu.Lock()
 	d.windows = append(d.windows, w)
-	d.mu.Unlock()
 	w.memory.mapped = append(w.memory.mapped, d)
 	k.tree.Hold(w.memory.object)
 	return abi.StatusOK
 }
 
-// placed fills in the address of the window that was opened last.
-func (d *Domain) placed(m *memory, address uint64) {
+// meet joins the labels of a task and of the region that it has just mapped:
+// the region's into the task's and, when the window is shared, the other way.
+// It is done before the task can touch the window, as the call is its own.
+//
+// StatusLabel, and no change, when the labels cannot meet.
+func (k *Kernel) meet(d *Domain, w window) abi.Status {
+	k.labels.Lock()
+	defer k.labels.Unlock()
+	if !w.shared {
+		return k.spread(d, nil, w.memory.label.get())
+	}
+	joined := d.Label().Join(w.memory.label.get())
+	if !joined.FlowsTo(w.ceiling) {
+		return abi.StatusLabel
+	}
+	return k.spread(d, w.memory, joined)
+}
+
+// placed fills in the address of the window that was opened last, and reports
+// whether it is there: a task that was buried meanwhile has none.
+func (d *Domain) placed(m *memory, address uint64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range d.windows {
 		if d.windows[i].memory == m && d.windows[i].address == 0 {
 			d.windows[i].address = address
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // closeWindow forgets a window, if there is one.
@@ -302,7 +319,7 @@ func (k *Kernel) refund(owner, pages uint64) {
 func (p *Port) regionInspect(r *capability.Ref, a *abi.Args) abi.Status {
 	m := memoryOf(r)
 	g := m.Global()
-	a.W = [abi.ArgWords]uint64{m.Bytes(), g.Address, g.Node, uint64(m.Mappings()), m.Pins(), platform.PageBytes} //nolint:gosec // G115: a count is not negative
+	a.W = [abi.ArgWords]uint64{m.Bytes(), g.Address, g.Node, uint64(m.Mappings()), m.Pins(), m.PageBytes()} //nolint:gosec // G115: a count is not negative
 	a.Label = m.label.get()
 	return abi.StatusOK
 }

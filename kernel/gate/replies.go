@@ -40,8 +40,12 @@ func (p *Port) newReply(c pendingCall) (abi.Handle, abi.Status) {
 	return h, status
 }
 
-// dropReply takes back a reply capability that was never given out.
+// dropReply takes back a reply capability that was never given out, if there
+// is one.
 func (p *Port) dropReply(h abi.Handle) {
+	if h == 0 {
+		return
+	}
 	if r, status := p.domain.space.Lookup(h, 0); status == abi.StatusOK {
 		replyOf(&r).spent.Store(true)
 		p.kernel.undo(p.domain.space, h)

@@ -143,6 +143,9 @@ func (p *Port) taskGrant(r *capability.Ref, a *abi.Args) abi.Status {
 // give does what taskGrant has checked. The receiver's label rises with the
 // giver's: a choice of capabilities is a message too.
 func (p *Port) give(d *Domain, given *capability.Ref, h abi.Handle, a *abi.Args) abi.Status {
+	if status := p.canGive(d, given, h, a); status != abi.StatusOK {
+		return status
+	}
 	if status := p.kernel.raise(d, p.Label()); status != abi.StatusOK {
 		return status
 	}
@@ -154,7 +157,7 @@ func (p *Port) give(d *Domain, given *capability.Ref, h abi.Handle, a *abi.Args)
 		p.kernel.fence(given.Object)
 	} else {
 		kind, mint = journal.KindGrant, a.Mint
-		made, status = p.giveCopy(d, given, h, a.Mint)
+		made, status = p.giveCopy(d, h, a.Mint)
 	}
 	if status != abi.StatusOK {
 		return status
@@ -167,12 +170,27 @@ func (p *Port) give(d *Domain, given *capability.Ref, h abi.Handle, a *abi.Args)
 	return abi.StatusOK
 }
 
-func (p *Port) giveCopy(d *Domain, given *capability.Ref, h abi.Handle, m *abi.Mint) (abi.Handle, abi.Status) {
+// canGive finds out what a grant would be refused for, before the receiver's
+// label rises.
+func (p *Port) canGive(d *Domain, given *capability.Ref, h abi.Handle, a *abi.Args) abi.Status {
+	if a.W[1] == abi.GrantMove {
+		if !d.space.Room(1) {
+			return abi.StatusPeerFull
+		}
+		return abi.StatusOK
+	}
+	if _, status := p.payerFor(a.Mint); status != abi.StatusOK {
+		return status
+	}
+	if status := fitsWindow(given, a.Mint); status != abi.StatusOK {
+		return status
+	}
+	return p.kernel.tree.Derivable(p.domain.space, h, a.Mint, d.space)
+}
+
+func (p *Port) giveCopy(d *Domain, h abi.Handle, m *abi.Mint) (abi.Handle, abi.Status) {
 	payer, status := p.payerFor(m)
 	if status != abi.StatusOK {
-		return 0, status
-	}
-	if status := fitsWindow(given, m); status != abi.StatusOK {
 		return 0, status
 	}
 	return p.kernel.tree.Derive(p.domain.space, h, m, d.space, payer)
@@ -187,9 +205,6 @@ func (p *Port) taskStart(r *capability.Ref, a *abi.Args) abi.Status {
 	if status := p.kernel.ready(); status != abi.StatusOK {
 		return status
 	}
-	if status := p.kernel.raise(d, p.Label()); status != abi.StatusOK {
-		return status
-	}
 	if h := p.kernel.hooks.SchedulerHook(); h != nil {
 		if h(hook.Scheduler{Task: d.ID(), Event: hook.SchedulerStart, NowNS: p.kernel.machine.Now()}) != abi.StatusOK {
 			return abi.StatusDenied
@@ -202,21 +217,28 @@ func (p *Port) taskStart(r *capability.Ref, a *abi.Args) abi.Status {
 		d.Unstart()
 		return status
 	}
-	return p.kernel.launch(d, a.W[0], a.W[1])
+	return p.kernel.launch(d, p.Label(), a)
 }
 
-// launch gives a started task its thread. A running task holds itself.
-func (k *Kernel) launch(d *Domain, program, argument uint64) abi.Status {
+// launch gives a started task its thread, and the label of whoever chose the
+// program and its argument. A running task holds itself.
+//
+// A task that could not be launched is ready again: the journal says that it
+// ended, and that its label rose.
+func (k *Kernel) launch(d *Domain, label abi.Label, a *abi.Args) abi.Status {
 	k.tree.Hold(d.object)
 	d.running.Store(true)
-	thread := k.newThread(d)
-	if status := k.launcher.Launch(&thread.ports[0], program, argument); status != abi.StatusOK {
+	status := k.raise(d, label)
+	if status == abi.StatusOK {
+		status = k.launcher.Launch(&k.newThread(d).ports[0], a.W[0], a.W[1])
+	}
+	if status != abi.StatusOK {
 		d.running.Store(false)
 		d.Unstart()
+		k.note(journal.Record{Kind: journal.KindExit, Task: d.ID(), Status: status})
 		k.tree.Drop(d.object)
-		return status
 	}
-	return abi.StatusOK
+	return status
 }
 
 // taskKill stops a task and all below it.

@@ -97,6 +97,9 @@ func (k *Kernel) bury(id uint64) {
 	if d == nil {
 		return
 	}
+	d.mu.Lock()
+	d.buried = true
+	d.mu.Unlock()
 	k.closeWindows(d)
 	d.mu.Lock()
 	space, dirty := d.memory, d.dirty

@@ -14,9 +14,10 @@ import (
 type world struct {
 	t       *testing.T
 	machine *sim.Machine
-	log     *sim.Log
+	log     *fussyLog
 	kernel  *gate.Kernel
 	root    actor
+	last0   abi.Handle // what a case of TestEveryCall owns
 }
 
 // actor is a task under test: its port, and the handle of its budget.
@@ -53,7 +54,7 @@ func plenty() abi.Amounts {
 func newWorld(t *testing.T, list ...func(*gate.Port, uint64)) *world {
 	t.Helper()
 	m := sim.New(sim.Config{Seed: 1})
-	log := m.NewLog()
+	log := &fussyLog{Log: m.NewLog()}
 	j, status := journal.New(log, m, 1, journal.Options{Node: 7})
 	if status != abi.StatusOK {
 		t.Fatal(status)
@@ -105,6 +106,113 @@ func (a actor) region(bytes uint64) abi.Handle {
 	a.do(a.budget, abi.RegionCreate, &args, abi.StatusOK)
 	return abi.Handle(args.W[0])
 }
+
+// notification makes a notification and returns its handle.
+func (a actor) notification() abi.Handle {
+	a.t.Helper()
+	args := abi.Args{}
+	a.do(a.budget, abi.NotificationCreate, &args, abi.StatusOK)
+	return abi.Handle(args.W[0])
+}
+
+// carve makes a budget out of another and returns its handle.
+func (a actor) carve(budget abi.Handle, amounts abi.Amounts) abi.Handle {
+	a.t.Helper()
+	args := abi.Args{W: amounts}
+	a.do(budget, abi.BudgetCarve, &args, abi.StatusOK)
+	return abi.Handle(args.W[0])
+}
+
+// task makes a task on a budget and returns its handle and number.
+func (a actor) task(budget abi.Handle, slots uint64) (abi.Handle, uint64) {
+	a.t.Helper()
+	args := abi.Args{W: [6]uint64{slots}}
+	a.do(budget, abi.TaskCreate, &args, abi.StatusOK)
+	return abi.Handle(args.W[0]), args.W[1]
+}
+
+// grant gives a copy of a's capability to the task, and returns its handle
+// there.
+func (a actor) grant(task, h abi.Handle, m abi.Mint) abi.Handle {
+	a.t.Helper()
+	args := abi.Args{W: [6]uint64{uint64(h)}, Mint: &m}
+	a.do(task, abi.TaskGrant, &args, abi.StatusOK)
+	return abi.Handle(args.W[0])
+}
+
+// serve makes f answer the calls to the endpoint, one at a time.
+func (a actor) serve(e abi.Handle, f func(m *abi.Message) abi.Status) {
+	a.t.Helper()
+	status := a.port.Serve(e, handlerFunc(func(_ *gate.Port, m *abi.Message) abi.Status { return f(m) }), false)
+	if status != abi.StatusOK {
+		a.t.Fatalf("Serve: %v", status)
+	}
+}
+
+// revoke kills what was derived from the handle.
+func (a actor) revoke(h abi.Handle) {
+	a.t.Helper()
+	a.do(h, abi.CapRevoke, &abi.Args{}, abi.StatusOK)
+}
+
+// label returns the label of the port's task.
+func (a actor) label() abi.Label { return a.port.Label() }
+
+// foreign returns a handle of another task that names nothing in a's table.
+func (w *world) foreign(a actor) abi.Handle {
+	w.t.Helper()
+	for range 40 {
+		h := w.root.mint(w.root.budget, abi.Whole(abi.RightInvoke))
+		if w.typeOf(a, h) == abi.ObjectNone {
+			return h
+		}
+	}
+	w.t.Fatal("no foreign handle")
+	return 0
+}
+
+// stale returns a handle whose capability was deleted.
+func (w *world) stale(a actor) abi.Handle {
+	h := a.mint(a.budget, abi.Whole(rightsOfOwner))
+	a.do(h, abi.CapDelete, &abi.Args{}, abi.StatusOK)
+	return h
+}
+
+// wrongEndpoint gives a an endpoint.
+func (w *world) wrongEndpoint(a actor) abi.Handle { return a.endpoint(1) }
+
+// typeOf returns the type of what a handle names, ObjectNone for nothing.
+func (w *world) typeOf(a actor, h abi.Handle) abi.ObjectType {
+	args := abi.Args{}
+	if a.port.Invoke(h, abi.CapInspect, &args) != abi.StatusOK {
+		return abi.ObjectNone
+	}
+	return abi.ObjectType(args.W[0]) //nolint:gosec // G115: a type
+}
+
+// in returns the world for a subtest.
+func (w *world) in(t *testing.T) *world {
+	inner := *w
+	inner.t = t
+	return &inner
+}
+
+// fussyLog is a log that can be told to refuse.
+type fussyLog struct {
+	*sim.Log
+
+	refusing bool
+}
+
+func (l *fussyLog) Append(record []byte) abi.Status {
+	if l.refusing {
+		return abi.StatusJournal
+	}
+	return l.Log.Append(record)
+}
+
+// idle is a program that returns at once.
+func idle(*gate.Port, uint64) {}
 
 // mint derives a capability for a itself.
 func (a actor) mint(h abi.Handle, m abi.Mint) abi.Handle {
