@@ -57,7 +57,7 @@ func (m *Message) SetPayload(b []byte) bool {
 // Withhold empties the message of everything that an answer carries, so that
 // nothing of one that was refused is seen.
 func (m *Message) Withhold() {
-	clear(m.Payload())
+	clear(m.Data[:]) // also what a server left behind the end
 	m.Words = [MessageWords]uint64{}
 	m.Length, m.HandleCount, m.Moves = 0, 0, 0
 }

@@ -143,8 +143,14 @@ func (p *Port) runHandler(r *capability.Ref, h abi.Handle, m *abi.Message, in in
 		status = abi.StatusRevoked
 	case !p.domain.Alive():
 		status = abi.StatusKilled
+	case !s.domain.Alive():
+		status = abi.StatusPeerDead
 	case status == abi.StatusOK:
 		status = p.deliver(q, m)
+	default: // the server's choice of a status tells something too
+		if risen := p.rise(q.label); risen != abi.StatusOK {
+			status = risen
+		}
 	}
 	if status != abi.StatusOK {
 		m.Withhold()
