@@ -3,7 +3,9 @@ package abi
 // Rights is the set of what a capability allows.
 type Rights uint32
 
-// The rights. Each is checked by at least one call; see [Describe].
+// The rights. Those from READ to DECLASSIFY are checked by the kernel, see
+// [Describe], but for EXECUTE and DMA; these and the rest are the business of
+// the services whose objects they are for.
 //
 // INVOKE is the right to use the capability at all, so that a coordinator can
 // hold what it may pass on but not use: a capability carries the rights that

@@ -71,6 +71,8 @@ type Store interface {
 	// Destroy takes the memory away from the kernel's space and frees it.
 	// Nothing of it may be placed elsewhere any more.
 	Destroy(b Backing, address, bytes uint64)
+	// LargePages reports whether all of a backing is in 2 MiB pages.
+	LargePages(b Backing) bool
 	// Pin keeps bytes in physical memory, StatusPinLimit when the machine does
 	// not allow so much; Unpin ends it.
 	Pin(address, bytes uint64) abi.Status

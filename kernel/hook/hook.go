@@ -5,7 +5,8 @@
 // the kernel, and returns a status: StatusOK allows, and every other becomes
 // StatusDenied, so that a hook cannot pretend that the kernel failed. It cannot
 // change what it sees, and cannot allow what the kernel refuses: it is asked
-// after rights, labels and budgets, and before anything is done.
+// after rights and terms (and where messages pass, after labels), and before
+// anything is done.
 //
 // An empty point costs one atomic load and one branch, where the context is
 // built only for a hook that is there. [Table.IPC] and its like are shorter to

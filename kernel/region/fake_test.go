@@ -64,6 +64,8 @@ func (f *fake) NewSpace() (platform.Space, abi.Status) {
 
 func (f *fake) FreeSpace(platform.Space) {}
 
+func (f *fake) LargePages(platform.Backing) bool { return false }
+
 func (f *fake) Create(address, bytes uint64, large bool) (platform.Backing, abi.Status) {
 	f.mu.Lock()
 	f.backings++

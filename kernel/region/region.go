@@ -165,6 +165,16 @@ func (r *Region) Unpin(n uint64) abi.Status {
 	return abi.StatusOK
 }
 
+// PageBytes returns the size of the pages that the region is in.
+func (r *Region) PageBytes() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if !r.destroyed && r.arena.memory.LargePages(r.backing) {
+		return platform.LargePageBytes
+	}
+	return platform.PageBytes
+}
+
 // Pins returns how many pins the region has.
 func (r *Region) Pins() uint64 {
 	r.mu.RLock()

@@ -303,3 +303,6 @@ func (m *Machine) inArena(address, bytes uint64) bool {
 	return bytes != 0 && (address|bytes)%platform.PageBytes == 0 &&
 		offset < m.config.ArenaBytes && bytes <= m.config.ArenaBytes-offset
 }
+
+// LargePages reports false: a simulated page is of one size.
+func (m *Machine) LargePages(platform.Backing) bool { return false }
