@@ -40,6 +40,7 @@ import (
 
 	"phios/abi"
 	"phios/internal/invariant"
+	"phios/internal/mutant"
 )
 
 // The limits of a tree.
@@ -101,7 +102,9 @@ func (b *Budget) Carve(amounts abi.Amounts) (*Budget, abi.Status) {
 	case !covers(&b.available, &amounts):
 		return nil, abi.StatusBudget
 	}
-	subtract(&b.available, &amounts)
+	if !mutant.On(mutant.BudgetCarveFree) {
+		subtract(&b.available, &amounts)
+	}
 	c := &Budget{tree: t, parent: b, depth: b.depth + 1, available: amounts}
 	b.linkLocked(c)
 	return c, abi.StatusOK

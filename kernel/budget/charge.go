@@ -3,6 +3,7 @@ package budget
 import (
 	"phios/abi"
 	"phios/internal/invariant"
+	"phios/internal/mutant"
 )
 
 // Account is what a budget owns at one moment. Available, Held and Spent of
@@ -160,6 +161,9 @@ func (b *Budget) giveLocked(r abi.Resource, n uint64) {
 	b.own[r] -= n
 	account.held[r] -= n
 	account.available[r] += n
+	if mutant.On(mutant.BudgetRefundTwice) {
+		account.available[r] += n
+	}
 }
 
 // covers reports whether have contains every amount of need.

@@ -19,3 +19,16 @@ func (k *Kernel) Visit(f func(capability.Held)) {
 		}
 	})
 }
+
+// Shape appends what [capability.Tree.Shape] does, with the CSpaces of the
+// tasks that the ports belong to. Like Audit it is for verification alone.
+func (k *Kernel) Shape(b []byte, order ...*Port) []byte {
+	spaces := make([]*capability.Space, len(order))
+	for i, p := range order {
+		spaces[i] = p.domain.space
+	}
+	return k.tree.Shape(b, spaces...)
+}
+
+// Audit looks at the derivation tree as [capability.Tree.Check] does.
+func (k *Kernel) Audit() string { return k.tree.Check() }
