@@ -144,7 +144,9 @@ func (w *treeWorld) reseal(v *verdict, c int, kind uint8) refCap {
 	}
 	if kind == opUnseal {
 		v.unless(p.seal == w.sealer.ID(), abi.StatusSealed)
-		return w.ref.derive(v, c, &m, 0)
+		child := w.ref.derive(v, c, &m, 0)
+		child.seal = 0
+		return child
 	}
 	child := w.ref.derive(v, c, &m, abi.RightDerive)
 	child.seal = w.sealer.ID()

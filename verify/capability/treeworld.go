@@ -178,6 +178,9 @@ func (w *treeWorld) stepsOn(out []step, i uint8, t ticket, live bool) []step { /
 	return out
 }
 
+// slack: a derivation that needs a node clears away what is dead.
+func (w *treeWorld) slack() bool { return w.ref.pending }
+
 func (w *treeWorld) underWay() int {
 	n := 0
 	for i := range w.messages {
