@@ -89,6 +89,21 @@ func plainCopy(d *node) *abi.Mint {
 	return &m
 }
 
+// Moves returns the bits of those in a bundle that were moved, not copied.
+func (t *Tree) Moves(b *Bundle) (moves uint8) {
+	if b.Count == 0 {
+		return 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range b.Count {
+		if t.nodes[b.Nodes[i]].state == nodeMoving {
+			moves |= 1 << i
+		}
+	}
+	return moves
+}
+
 // Install puts the capabilities of a bundle into the receiver's CSpace and
 // ends the bundle. It is all or nothing: when they do not fit, StatusPeerFull,
 // and the bundle is as it was. One that was revoked on the way arrives as

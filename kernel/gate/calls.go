@@ -10,6 +10,7 @@ import (
 	"phios/internal/mutant"
 	"phios/kernel/capability"
 	"phios/kernel/ipc"
+	"phios/kernel/journal"
 )
 
 // Handler is a server in this process. Serve runs on the caller's own thread,
@@ -25,6 +26,18 @@ type server struct {
 	handler Handler
 	domain  *Domain
 	turn    *turn // nil when callers need not take turns
+	key     capability.Key
+}
+
+// gone reports whether the server will never answer again: its task is dead or
+// its capability is.
+func (s *server) gone(k *Kernel) bool { return !s.domain.Alive() || !k.tree.Alive(s.key) }
+
+// fenceServer takes the place of a server that has lost its capability.
+func (e *endpoint) fenceServer(k *Kernel) {
+	if s := e.server.Load(); s != nil && s.gone(k) {
+		e.server.CompareAndSwap(s, nil)
+	}
 }
 
 // Serve makes h answer the calls to the endpoint that the handle names, one
@@ -40,11 +53,13 @@ func (p *Port) Serve(endpoint abi.Handle, h Handler, concurrent bool) abi.Status
 	if t := r.Object.Type(); t != abi.ObjectEndpoint && !t.Service() {
 		return abi.StatusType
 	}
-	s := &server{handler: h, domain: p.domain}
+	s := &server{handler: h, domain: p.domain, key: r.Key()}
 	if !concurrent {
 		s.turn = &turn{}
 	}
-	if !endpointOf(&r).server.CompareAndSwap(nil, s) {
+	e := endpointOf(&r)
+	e.fenceServer(p.kernel)
+	if !e.server.CompareAndSwap(nil, s) {
 		return abi.StatusBusy
 	}
 	return abi.StatusOK
@@ -132,7 +147,7 @@ func (p *Port) runHandler(r *capability.Ref, h abi.Handle, m *abi.Message, in in
 	q.kernel, q.domain, q.thread, q.up, q.depth = p.kernel, s.domain, p.thread, p, p.depth+1
 	q.label, q.bill, q.from = s.domain.Label().Join(in.label), in.bill, r.Key()
 	if m.HandleCount > 0 {
-		if status := p.kernel.carry(p.domain.space, s.domain.space, m); status != abi.StatusOK {
+		if status := p.kernel.carry(p.domain, s.domain, m); status != abi.StatusOK {
 			return status
 		}
 	}
@@ -178,38 +193,55 @@ func (p *Port) deliver(q *Port, m *abi.Message) abi.Status {
 	if m.HandleCount == 0 {
 		return abi.StatusOK
 	}
-	status := p.kernel.carry(q.domain.space, p.domain.space, m)
+	status := p.kernel.carry(q.domain, p.domain, m)
 	if status == abi.StatusPeerFull {
 		return abi.StatusTableFull
 	}
 	return status
 }
 
-// carry takes a message's capabilities from one CSpace to another, all or
-// none, and puts the new handles into the message.
-func (k *Kernel) carry(from, to *capability.Space, m *abi.Message) abi.Status {
-	bundle, status := k.tree.Pack(from, m)
+// carry takes a message's capabilities from one task to another, all or none,
+// and puts the new handles into the message.
+func (k *Kernel) carry(from, to *Domain, m *abi.Message) abi.Status {
+	if status := k.ready(); status != abi.StatusOK {
+		return status
+	}
+	bundle, status := k.tree.Pack(from.space, m)
 	if status != abi.StatusOK {
 		return status
 	}
 	moved := m.Moves
-	if status := k.tree.Install(&bundle, to, &m.Handles); status != abi.StatusOK {
+	if status := k.tree.Install(&bundle, to.space, &m.Handles); status != abi.StatusOK {
 		k.tree.Cancel(&bundle)
 		return status
 	}
 	m.Moves = 0
-	if moved != 0 {
-		k.fenceMoved(to, m)
-	}
+	k.carried(from.ID(), to, m, moved)
 	return abi.StatusOK
 }
 
-// fenceMoved ends the mappings that the former holders of moved capabilities
-// made with them.
-func (k *Kernel) fenceMoved(to *capability.Space, m *abi.Message) {
-	for _, h := range m.Handles[:m.HandleCount] {
-		if r, status := to.Lookup(h, 0); status == abi.StatusOK && r.Object.Type() == abi.ObjectRegion {
+// carried records the capabilities that a message brought, and ends what the
+// former holders of those that were moved began with them: mappings, and
+// serving.
+func (k *Kernel) carried(from uint64, to *Domain, m *abi.Message, moved uint8) {
+	for i, h := range m.Handles[:m.HandleCount] {
+		r, status := to.space.Lookup(h, 0)
+		if status != abi.StatusOK {
+			continue // revoked on its way
+		}
+		kind := journal.KindGrant
+		if moved&(1<<i) != 0 {
+			kind = journal.KindMove
+		}
+		k.note(journal.Record{
+			Kind: kind, Task: from, Peer: to.ID(), Object: r.Object.ID(), Type: r.Object.Type(),
+			Rights: r.Rights(), Pass: r.Pass(), Badge: r.Badge, Words: [abi.MessageWords]uint64{uint64(r.Key())},
+		})
+		switch self := r.Object.Self().(type) {
+		case *memory:
 			k.fence(r.Object)
+		case *endpoint:
+			self.fenceServer(k)
 		}
 	}
 }

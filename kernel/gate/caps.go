@@ -143,9 +143,12 @@ func (k *Kernel) fence(o *capability.Object) {
 	case *memory:
 		self.ZeroWhere(func(key uint64) bool { return !k.tree.Alive(capability.Key(key)) })
 	case *endpoint:
+		self.fenceServer(k)
 		self.fenceCalls(k)
+		self.mailbox.Nudge()
 	case *signal:
 		k.tree.Retag(o, self.Retag)
+		self.Nudge()
 	}
 }
 

@@ -97,7 +97,13 @@ type Thread struct {
 	self   platform.Parker // the thread, as what it parks on
 	call   ipc.Call
 	onto   *Domain // for whom it parks
-	ports  [callDepthMax]Port
+
+	// through is the handle that it waits by, zero when that can be lost
+	// without ending the wait, and waited what it named.
+	through abi.Handle
+	waited  capability.Ref
+
+	ports [callDepthMax]Port
 
 	// granted are the handles that the answer brought, written by the
 	// answerer between claim and completion.
@@ -138,11 +144,41 @@ func (t *Thread) Park(deadline int64) bool {
 		t.kernel.machine.Relax()
 		return false
 	}
+	if t.lost() {
+		d.Wake(t)
+		return false
+	}
 	since := t.kernel.schedule(d, hook.SchedulerPark, 0)
 	inTime := t.parker.Park(deadline)
 	t.kernel.schedule(d, hook.SchedulerWake, since)
 	d.Wake(t)
-	return inTime && d.Alive()
+	return inTime && d.Alive() && !t.lost()
+}
+
+// lost reports whether the capability that the thread waits by is gone. Whoever
+// revoked it changed the object's epoch before nudging the sleeper, and the
+// sleeper shows itself before it asks here: one of the two sees the other.
+func (t *Thread) lost() bool {
+	if t.through == 0 || t.waited.Current() {
+		return false
+	}
+	_, status := t.onto.space.Lookup(t.through, t.waited.Rights())
+	return status != abi.StatusOK
+}
+
+// waitBy begins a wait of p's task that ends when the capability goes, and
+// waited ends it and says why: StatusRevoked, StatusKilled, or the status.
+func (p *Port) waitBy(r *capability.Ref, h abi.Handle) {
+	p.thread.onto, p.thread.through, p.thread.waited = p.domain, h, *r
+}
+
+func (p *Port) waited(status abi.Status) abi.Status {
+	t := p.thread
+	if status != abi.StatusOK && p.domain.Alive() && t.lost() {
+		status = abi.StatusRevoked
+	}
+	t.through = 0
+	return p.wakened(status)
 }
 
 // Unpark wakes the thread.

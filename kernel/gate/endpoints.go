@@ -135,7 +135,10 @@ func (p *Port) post(r *capability.Ref, h abi.Handle, m *abi.Message, stamp *ipc.
 	e := endpointOf(r)
 	var bundle capability.Bundle
 	if m.HandleCount > 0 {
-		var status abi.Status
+		status := p.kernel.ready()
+		if status != abi.StatusOK {
+			return status
+		}
 		if bundle, status = p.kernel.tree.Pack(p.domain.space, m); status != abi.StatusOK {
 			return status
 		}
@@ -182,8 +185,8 @@ func (p *Port) receive(r *capability.Ref, h abi.Handle, m *abi.Message) abi.Stat
 	for {
 		envelope := e.mailbox.Head()
 		if envelope == nil {
-			p.thread.onto = p.domain
-			if status := p.wakened(e.mailbox.Wait(&p.thread.self, deadline)); status != abi.StatusOK {
+			p.waitBy(r, h)
+			if status := p.waited(e.mailbox.Wait(&p.thread.self, deadline)); status != abi.StatusOK {
 				return status
 			}
 			continue
@@ -231,16 +234,20 @@ func (p *Port) take(e *endpoint, envelope *ipc.Envelope, m *abi.Message) (taken 
 		return false, status
 	}
 	var handles [abi.MessageHandleMax]abi.Handle
+	moved := p.kernel.tree.Moves(&bundle)
 	if status := p.kernel.tree.Install(&bundle, p.domain.space, &handles); status != abi.StatusOK {
 		p.dropReply(answer)
 		return false, abi.StatusTableFull
 	}
-	count := envelope.TransitCount
+	count, sender := envelope.TransitCount, envelope.Sender
+	if waits {
+		sender = caller.caller.ID() // of a call, the stamp names the thread
+	}
 	envelope.Open(m)
 	m.Reply, m.Handles, m.HandleCount = answer, handles, count
 	e.mailbox.Drop()
 	if count > 0 {
-		p.kernel.fenceMoved(p.domain.space, m)
+		p.kernel.carried(sender, p.domain, m, moved)
 	}
 	return true, abi.StatusOK
 }

@@ -66,9 +66,6 @@ func (k *Kernel) Tasks() int {
 	return len(k.domains)
 }
 
-// Check returns the first structural invariant of the tree that does not hold.
-func (k *Kernel) Check() string { return k.tree.Check() }
-
 func (k *Kernel) sortedDomains() []*Domain {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -126,13 +126,13 @@ func (p *Port) act(r *capability.Ref, h abi.Handle, c abi.Call, a *abi.Args, ter
 	case abi.EndpointReplyReceive:
 		return p.replyReceive(r, h, a)
 	case abi.ReplyCharge:
-		return replyOf(r).charge(a)
+		return replyOf(r).charge(p.kernel, a)
 	case abi.ReplyCheck:
 		return replyOf(r).check(p.kernel)
 	case abi.NotificationSignal:
 		return p.signal(r, h, a, terms)
 	case abi.NotificationWait:
-		return p.wait(r, a)
+		return p.wait(r, h, a)
 	case abi.NotificationPoll:
 		return p.poll(r, a)
 	case abi.EndpointCreate:
@@ -221,6 +221,9 @@ func (p *Port) invokeSelf(c abi.Call, a *abi.Args) abi.Status {
 	case abi.TaskExit:
 		return p.exit(a)
 	case abi.ReplyCharge:
+		if !p.kernel.tree.Alive(p.from) {
+			return abi.StatusRevoked
+		}
 		return charge(p.bill, a)
 	case abi.ReplyCheck:
 		if !p.kernel.tree.Alive(p.from) {

@@ -81,8 +81,10 @@ func (p *Port) reply(r *capability.Ref, h abi.Handle, m *abi.Message) abi.Status
 		label = label.Join(m.Label)
 	}
 	call.Fill(m, ipc.Stamp{Label: label, Sender: p.domain.ID()})
-	p.spend(answer, h)
+	// Completed first: what goes with the reply capability may be a fence, and
+	// that would wait for this very answer.
 	call.Complete(abi.StatusOK)
+	p.spend(answer, h)
 	return abi.StatusOK
 }
 
@@ -95,7 +97,7 @@ func (p *Port) carryAnswer(answer *reply, m *abi.Message) abi.Status {
 		return abi.StatusOK
 	}
 	copied := *m
-	if status := p.kernel.carry(p.domain.space, answer.caller.space, &copied); status != abi.StatusOK {
+	if status := p.kernel.carry(p.domain, answer.caller, &copied); status != abi.StatusOK {
 		return status
 	}
 	t.granted, t.grantedCount = copied.Handles, copied.HandleCount
@@ -128,10 +130,10 @@ func (p *Port) replyReceive(r *capability.Ref, h abi.Handle, a *abi.Args) abi.St
 	return p.receive(r, h, a.Message)
 }
 
-// charge is ReplyCharge.
-func (answer *reply) charge(a *abi.Args) abi.Status {
-	if answer.spent.Load() {
-		return abi.StatusState
+// charge is ReplyCharge: of one who no longer waits, nothing is taken.
+func (answer *reply) charge(k *Kernel, a *abi.Args) abi.Status {
+	if status := answer.check(k); status != abi.StatusOK {
+		return status
 	}
 	return charge(answer.payer, a)
 }

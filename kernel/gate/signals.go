@@ -99,17 +99,23 @@ func (p *Port) poll(r *capability.Ref, a *abi.Args) abi.Status {
 
 // wait waits for bits. The waiter takes the notification's label before it
 // waits, for whoever wakes it, and again after, for who came meanwhile.
-func (p *Port) wait(r *capability.Ref, a *abi.Args) abi.Status {
+func (p *Port) wait(r *capability.Ref, h abi.Handle, a *abi.Args) abi.Status {
 	s := signalOf(r)
 	if status := p.rise(s.label.get()); status != abi.StatusOK {
 		return status
 	}
-	p.thread.onto = p.domain
+	p.waitBy(r, h)
 	bits, status := s.Wait(&p.thread.self, a.W[0], int64(a.W[1])) //nolint:gosec // G115: a time is a time
-	if status != abi.StatusOK {
-		return p.wakened(status)
+	if status = p.waited(status); status != abi.StatusOK {
+		return status
 	}
-	if status := p.rise(s.label.get()); status != abi.StatusOK {
+	if !r.Current() {
+		_, status = p.domain.space.Lookup(h, r.Rights())
+	}
+	if status == abi.StatusOK {
+		status = p.rise(s.label.get())
+	}
+	if status != abi.StatusOK {
 		s.Signal(bits) // not taken after all
 		return status
 	}

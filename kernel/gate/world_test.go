@@ -69,12 +69,12 @@ func newWorld(t *testing.T, list ...func(*gate.Port, uint64)) *world {
 	return w
 }
 
-// boot makes a root task with a sixteenth of everything.
+// boot makes a root task with a 64th of everything.
 func (w *world) boot(slots uint32) actor {
 	w.t.Helper()
 	amounts := plenty()
 	for i := range amounts {
-		amounts[i] /= 16
+		amounts[i] /= 64
 	}
 	p, h, status := w.kernel.BootTask(slots, amounts)
 	if status != abi.StatusOK {

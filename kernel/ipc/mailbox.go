@@ -198,5 +198,10 @@ func (b *Mailbox) Close() bool {
 	return first
 }
 
+// Nudge lets a receiver that sleeps look again whether it may go on waiting,
+// which only its parker knows: when that says no, the Wait ends as at a
+// deadline. It never blocks.
+func (b *Mailbox) Nudge() { b.wake() }
+
 // Closed reports whether the mailbox is closed.
 func (b *Mailbox) Closed() bool { return b.tail.Load()&closedBit != 0 }

@@ -171,5 +171,14 @@ func (n *Notification) Close() bool {
 	return first
 }
 
+// Nudge lets a waiter that sleeps look again whether it may go on waiting, which
+// only its parker knows: when that says no, the Wait ends as at a deadline. It
+// never blocks.
+func (n *Notification) Nudge() {
+	if p := n.sleeper.Load(); p != nil && n.sleeper.CompareAndSwap(p, nil) {
+		(*p).Unpark()
+	}
+}
+
 // Closed reports whether the notification is closed.
 func (n *Notification) Closed() bool { return n.closed.Load() }
