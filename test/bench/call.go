@@ -111,7 +111,7 @@ func hookRows(m *meter) ([]Row, error) {
 	table := &hook.Table{}
 	sum := uint64(0)
 	with := func(n int) abi.Status {
-		for i := range uint64(n) { //nolint:gosec // G115: n is positive
+		for i := range uint64(n) {
 			if h := table.GateHook(); h != nil {
 				return h(hook.Gate{Task: i})
 			}
@@ -120,7 +120,7 @@ func hookRows(m *meter) ([]Row, error) {
 		return abi.StatusOK
 	}
 	without := func(n int) abi.Status {
-		for i := range uint64(n) { //nolint:gosec // G115: n is positive
+		for i := range uint64(n) {
 			sum += i ^ sum<<1
 		}
 		return abi.StatusOK

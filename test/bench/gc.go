@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 
 	"phios/abi"
 )
@@ -53,7 +54,7 @@ func heapBytes() int64 {
 	runtime.GC()
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
-	return int64(s.HeapAlloc) //nolint:gosec // G115: the memory of one process
+	return int64(s.HeapAlloc)
 }
 
 // longestPause collects a few times and returns the upper end of the bucket of
@@ -79,8 +80,8 @@ func longestPause() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	for i := len(after) - 1; i >= 0; i-- {
-		if after[i] > before[i] {
+	for i, count := range slices.Backward(after) {
+		if count > before[i] {
 			return buckets[i+1], nil
 		}
 	}

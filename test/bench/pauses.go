@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"slices"
 	"syscall"
 	"time"
@@ -74,7 +75,7 @@ func pauseRows(all []felled) []Row {
 		name         string
 		during, calm func(f felled) *pauses
 	}{
-		{"a slice of reclaiming", func(f felled) *pauses { return f.slices }, nil},
+		{fmt.Sprintf("a slice of %d nodes", sliceNodes), func(f felled) *pauses { return f.slices }, nil},
 		{"a signal by another thread meanwhile", func(f felled) *pauses { return f.busy.signals }, func(f felled) *pauses { return f.quiet.signals }},
 		{"a mint by another thread meanwhile", func(f felled) *pauses { return f.busy.mints }, func(f felled) *pauses { return f.quiet.mints }},
 	}
@@ -100,7 +101,7 @@ func pauseRows(all []felled) []Row {
 			rows,
 			atMost("revoke: "+k.name+", 99.9 %", tails.median(), unitUS, pauseTargetUS),
 			most,
-			inform("revoke: "+k.name+", longest of all trees and whoever was at fault", worst, unitUS),
+			inform("revoke: "+k.name+", worst of all, preempted or not", worst, unitUS),
 		)
 	}
 	return rows

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -12,8 +13,41 @@ import (
 	"text/tabwriter"
 )
 
-// WriteJSON writes the rows as one JSON array of objects, one a line.
-func WriteJSON(w io.Writer, rows []Row) error {
+// Format is how rows are written.
+type Format uint8
+
+// The formats: for people, for programs, and for docs/benchmarks.md.
+const (
+	Table Format = iota
+	JSON
+	Markdown
+)
+
+// ErrMissed says that a row misses its target. The rows say which.
+var ErrMissed = errors.New("a target is missed")
+
+// Write writes the rows, and then returns [ErrMissed] when one misses its
+// target.
+func Write(w io.Writer, f Format, rows []Row) error {
+	write := writeTable
+	switch f {
+	case JSON:
+		write = writeJSON
+	case Markdown:
+		write = writeMarkdown
+	case Table:
+	}
+	if err := write(w, rows); err != nil {
+		return err
+	}
+	if len(Missed(rows)) > 0 {
+		return ErrMissed
+	}
+	return nil
+}
+
+// writeJSON writes the rows as one JSON array of objects, one a line.
+func writeJSON(w io.Writer, rows []Row) error {
 	var b strings.Builder
 	b.WriteString("[")
 	for i, r := range rows {
@@ -32,36 +66,34 @@ func WriteJSON(w io.Writer, rows []Row) error {
 	return err
 }
 
-// WriteTable writes the machine and the rows for people.
-func WriteTable(w io.Writer, rows []Row) error {
-	for _, line := range Machine() {
-		fmt.Fprintln(w, line)
-	}
-	fmt.Fprintln(w)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "what\tvalue\ttarget\tpeer\tratio\t")
+// writeTable writes the machine and the rows for people.
+func writeTable(w io.Writer, rows []Row) error {
+	var b strings.Builder
+	b.WriteString(strings.Join(Machine(), "\n") + "\n\n")
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	_, _ = t.Write([]byte("what\tvalue\ttarget\tpeer\tratio\t\n")) // a Builder takes everything
 	for _, r := range rows {
-		fmt.Fprintln(t, strings.Join(r.cells(), "\t")+"\t")
+		_, _ = t.Write([]byte(strings.Join(r.cells(), "\t") + "\n"))
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
+	_ = t.Flush()
 	if missed := Missed(rows); len(missed) > 0 {
-		_, err := fmt.Fprintf(w, "\n%d of %d rows miss their target.\n", len(missed), len(rows))
-		return err
+		fmt.Fprintf(&b, "\n%d of %d rows miss their target.\n", len(missed), len(rows))
+	} else {
+		b.WriteString("\nAll targets are met.\n")
 	}
-	_, err := fmt.Fprintf(w, "\nAll targets are met.\n")
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// WriteMarkdown writes the machine and the rows for docs/benchmarks.md.
-func WriteMarkdown(w io.Writer, rows []Row) error {
-	fmt.Fprintf(w, "%s.\n\n", strings.Join(Machine(), "; "))
-	fmt.Fprintln(w, "| what | value | target | peer | ratio | |")
-	_, err := fmt.Fprintln(w, "|---|---:|---:|---|---:|---|")
+// writeMarkdown writes the machine and the rows for docs/benchmarks.md.
+func writeMarkdown(w io.Writer, rows []Row) error {
+	var b strings.Builder
+	b.WriteString(strings.Join(Machine(), "; ") + ".\n\n")
+	b.WriteString("| what | value | target | peer | ratio | |\n|---|---:|---:|---|---:|---|\n")
 	for _, r := range rows {
-		_, err = fmt.Fprintf(w, "| %s |\n", strings.Join(r.cells(), " | "))
+		b.WriteString("| " + strings.Join(r.cells(), " | ") + " |\n")
 	}
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 

@@ -122,7 +122,7 @@ func (m *meter) start(kind string, file *os.File) (stop func(), err error) {
 // ringPair shares memory with another process and returns the round trip.
 func (m *meter) ringPair(machine *host.Machine) (trip work, stop func(), err error) {
 	base, _ := machine.Arena()
-	size := uint64(2 * ringBytes()) //nolint:gosec // G115: a small constant
+	size := uint64(2 * ringBytes())
 	backing, status := machine.Create(base, size, false)
 	if status != abi.StatusOK {
 		return nil, nil, status
@@ -136,7 +136,7 @@ func (m *meter) ringPair(machine *host.Machine) (trip work, stop func(), err err
 	if err != nil {
 		return nil, nil, fmt.Errorf("share the memory: %w", err)
 	}
-	file := os.NewFile(uintptr(own), "ring") //nolint:gosec // G115: a descriptor
+	file := os.NewFile(uintptr(own), "ring")
 	defer func() { _ = file.Close() }()
 	p, c, err := ends(memory[:ringBytes()], memory[ringBytes():])
 	if err != nil {
@@ -168,7 +168,7 @@ func (m *meter) socketPair() (trip work, stop func(), err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a socket: %w", err)
 	}
-	file := os.NewFile(uintptr(pair[1]), "socket") //nolint:gosec // G115: a descriptor
+	file := os.NewFile(uintptr(pair[1]), "socket")
 	wait, err := m.start(peerSocket, file)
 	_ = file.Close()
 	if err != nil {

@@ -109,7 +109,7 @@ func (w *world) give(from task, h abi.Handle, to task, rights abi.Rights) abi.Ha
 
 // tidy clears away all that is behind.
 func (w *world) tidy() {
-	for w.err == nil && w.kernel.Tidy(sliceNodes) { //nolint:revive // empty-block: the work is in the condition
+	for w.err == nil && w.kernel.Tidy(sliceNodes) {
 	}
 }
 
