@@ -182,16 +182,22 @@ func (t *Tree) free(n Node) {
 
 // dropNode takes away the references that a node is.
 func (t *Tree) dropNode(d *node) {
-	o := t.objects[d.object]
-	if (d.rights | d.pass).Has(abi.RightReceive) {
-		o.receivers--
-		if o.receivers == 0 {
-			t.event(o)
-		}
-	}
-	t.drop(o)
+	t.dropReceiver(d)
+	t.drop(t.objects[d.object])
 	if d.payer != 0 {
 		t.drop(t.objects[d.payer])
+	}
+}
+
+// dropReceiver takes away what a node is of those that can receive.
+func (t *Tree) dropReceiver(d *node) {
+	if !(d.rights | d.pass).Has(abi.RightReceive) {
+		return
+	}
+	o := t.objects[d.object]
+	o.receivers--
+	if o.receivers == 0 {
+		t.event(o)
 	}
 }
 

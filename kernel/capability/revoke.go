@@ -131,8 +131,36 @@ func (t *Tree) end(n Node, tombstone uint64) {
 	}
 }
 
+// lose marks a dead capability in transit. Whoever carries it frees it; until
+// then it must not count as one that can receive, for it may be waiting in the
+// mailbox of its own endpoint, which would then never be ended.
+func (t *Tree) lose(n Node) {
+	d := &t.nodes[n]
+	t.dropReceiver(d)
+	d.rights, d.pass, d.state = 0, 0, nodeLost
+}
+
+// strand ends a capability that is being moved and whose sender is gone: until
+// it is received it is the sender's.
+func (t *Tree) strand(n Node) {
+	d := &t.nodes[n]
+	t.spaces[d.space].clear(d.slot, slotFree)
+	d.space = noSpace
+	if o := t.objects[d.object]; t.revoke(n) {
+		o.cut = true
+		t.event(o)
+	}
+	if t.buried(n) {
+		return
+	}
+	t.unlink(n)
+	d.epoch++
+	t.lose(n)
+}
+
 // Close ends a CSpace: no handle of it means anything any more. Its
-// capabilities are cleared away by [Tree.Reclaim].
+// capabilities, and those that are on their way from it, are cleared away by
+// [Tree.Reclaim].
 func (t *Tree) Close(s *Space) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -184,7 +212,7 @@ func (t *Tree) exhume(n Node) {
 	t.bury(n)
 	d.epoch++
 	if d.state == nodeCopying || d.state == nodeMoving {
-		d.state = nodeLost
+		t.lose(n)
 		return
 	}
 	if d.space != noSpace {
@@ -216,10 +244,11 @@ func (t *Tree) clearSlots(s *Space, limit int) (done int) {
 	for ; int(s.cursor) < len(s.entries) && done < limit; done++ {
 		e := &s.entries[s.cursor]
 		s.cursor++
-		if e.tag.Load()&slotMask != slotLive {
-			continue
-		}
-		if n := Node(e.aux.Load() & 0xffffffff); !t.buried(n) {
+		n := Node(e.aux.Load() & 0xffffffff)
+		switch tag := e.tag.Load() & slotMask; {
+		case tag == slotTransit:
+			t.strand(n)
+		case tag == slotLive && !t.buried(n):
 			t.end(n, slotFree)
 		}
 	}

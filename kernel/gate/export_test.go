@@ -110,3 +110,25 @@ func (k *Kernel) describe(self any) string {
 
 // field reads a private field of another package's struct.
 func field(of any, name string) reflect.Value { return reflect.ValueOf(of).Elem().FieldByName(name) }
+
+// Amounts adds up what every open budget has, holds and has spent. It is the
+// endowment, at every moment.
+func (k *Kernel) Amounts() (sum abi.Amounts) {
+	tree := field(k.root, "tree").Elem()
+	var walk func(b reflect.Value)
+	walk = func(b reflect.Value) {
+		for _, name := range []string{"available", "held", "spent"} {
+			for i := range sum {
+				sum[i] += b.FieldByName(name).Index(i).Uint()
+			}
+		}
+		for c := b.FieldByName("child"); !c.IsNil(); c = c.Elem().FieldByName("next") {
+			walk(c.Elem())
+		}
+	}
+	walk(reflect.ValueOf(k.root).Elem())
+	for b := tree.FieldByName("orphaned"); !b.IsNil(); b = b.Elem().FieldByName("nextOrphaned") {
+		walk(b.Elem())
+	}
+	return sum
+}

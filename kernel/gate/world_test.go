@@ -18,6 +18,9 @@ type world struct {
 	kernel  *gate.Kernel
 	root    actor
 	last0   abi.Handle // what a case of TestEveryCall owns
+	// launch, when set, is given the ports of started tasks, which then run
+	// no program.
+	launch func(p *gate.Port)
 }
 
 // actor is a task under test: its port, and the handle of its budget.
@@ -29,15 +32,19 @@ type actor struct {
 
 // programs is a launcher of Go functions on the simulated machine.
 type programs struct {
-	machine *sim.Machine
-	list    []func(p *gate.Port, argument uint64)
+	world *world
+	list  []func(p *gate.Port, argument uint64)
 }
 
 func (l *programs) Launch(p *gate.Port, program, argument uint64) abi.Status {
+	if l.world.launch != nil {
+		l.world.launch(p)
+		return abi.StatusOK
+	}
 	if program >= uint64(len(l.list)) {
 		return abi.StatusBadArgument
 	}
-	l.machine.Go("program", func() {
+	l.world.machine.Go("program", func() {
 		l.list[program](p, argument)
 		p.Done(0)
 	})
@@ -60,11 +67,11 @@ func newWorld(t *testing.T, list ...func(*gate.Port, uint64)) *world {
 		t.Fatal(status)
 	}
 	limits := capability.Limits{Nodes: 4096, Objects: 1024, Spaces: 256, Generations: abi.GenerationMax - 1}
-	k := gate.New(gate.Config{
-		Machine: m, Journal: j, Launcher: &programs{machine: m, list: list},
+	w := &world{t: t, machine: m, log: log}
+	w.kernel = gate.New(gate.Config{
+		Machine: m, Journal: j, Launcher: &programs{world: w, list: list},
 		Limits: limits, Node: 7, Endowment: plenty(), Timers: 64,
 	})
-	w := &world{t: t, machine: m, log: log, kernel: k}
 	w.root = w.boot(64)
 	return w
 }
