@@ -43,6 +43,14 @@ func (t *Task) Serve(endpoint abi.Handle, h gate.Handler) abi.Status {
 	return t.Port.Serve(endpoint, contained{h}, false)
 }
 
+// Program returns the number of a program of the node, for TaskStart.
+func (t *Task) Program(name string) (uint64, bool) {
+	if t.node == nil {
+		return 0, false
+	}
+	return t.node.Program(name)
+}
+
 // HandlerFunc is a function that serves.
 type HandlerFunc func(p *gate.Port, m *abi.Message) abi.Status
 

@@ -1,70 +1,125 @@
-// Package tour is the guided tour of what is built: it starts a node on this
-// machine and lets tasks do, one after the other, what the kernel is for. What
-// it prints is what the kernel answered.
+// Package tour is the guided tour of what is built: it starts a node of the
+// built-in manifest on this machine and lets its tasks do, one after the other,
+// what the kernel is for. Nothing of what it prints is canned: each line is a
+// call that was made and what the kernel answered.
+//
+// The tour fails when an answer is not what the tour is there to show, so that
+// it cannot go on telling what is no longer so.
+//
+// Ledger: S1 S6 S11 S12 S24.
 package tour
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"phios/abi"
-	"phios/kernel/capability"
-	"phios/kernel/gate"
-	"phios/kernel/journal"
 	"phios/platform/host"
+	"phios/system"
 )
 
-type sink struct{}
-
-func (sink) Append([]byte) abi.Status { return abi.StatusOK }
-
-type double struct{}
-
-func (double) Serve(_ *gate.Port, m *abi.Message) abi.Status {
-	m.Words[0] *= 2
-	return abi.StatusOK
+// Options say how the tour is shown.
+type Options struct {
+	// Color uses the colours of a terminal.
+	Color bool
 }
 
-// Run walks the tour and prints it to w.
-func Run(w io.Writer) error {
-	machine, err := host.New(host.Config{})
+// arenaBytes is the address space that a tour's node reserves.
+const arenaBytes = 1 << 30
+
+// guide leads through the tour.
+type guide struct {
+	*printer
+
+	node *system.Node
+	nest *nest
+	err  error // the first answer that was not the expected one
+}
+
+// Run walks the tour and prints it to w. It returns an error when the node
+// cannot be started, and when the kernel answers otherwise than it should.
+func Run(w io.Writer, options Options) error {
+	g := &guide{printer: &printer{to: w, color: options.Color}, nest: newNest()}
+	node, err := system.Start(system.Config{
+		Programs: []system.Program{{Name: "nest", Run: g.nest.program}},
+		Host:     host.Config{ArenaBytes: arenaBytes},
+	})
 	if err != nil {
 		return err
 	}
-	defer machine.Close()
-	j, status := journal.New(sink{}, machine, 1, journal.Options{})
-	if status != abi.StatusOK {
-		return status
+	g.node = node
+	g.walk()
+	return errors.Join(g.err, node.Stop(), g.printer.err)
+}
+
+// walk goes through the steps, and stops at the first surprise.
+func (g *guide) walk() {
+	g.line("%s a node in this process: %d tasks, no superuser.", g.strong("ΦOS"), len(g.node.Manifest.Tasks))
+	g.line("%s", g.faint("who          does what                                       → what the kernel answered"))
+	for i, step := range []struct {
+		title string
+		show  func(*guide)
+	}{
+		{"A call runs the server on the caller's own thread", (*guide).call},
+		{"What a task was not given, it cannot name", (*guide).forge},
+		{"A right to pass on is not a right to use", (*guide).passOn},
+		{"Memory is handed over, not copied; and taken back", (*guide).handOver},
+		{"A budget says no before anything has changed", (*guide).overspend},
+		{"What the web wrote does not leave by mail, unless someone vouches", (*guide).launder},
+		{"The same at every scale: one program, three levels deep", (*guide).deepen},
+		{"Killing a task stops all below it and gives back what they held", (*guide).kill},
+		{"All of it is on record", (*guide).audit},
+	} {
+		if g.err != nil {
+			return
+		}
+		g.line("")
+		g.line("%s %s", g.strong(fmt.Sprintf("%d", i+1)), g.strong(step.title))
+		step.show(g)
 	}
-	k := gate.New(gate.Config{
-		Machine: machine, Journal: j, Limits: capability.DefaultLimits(), Timers: 16,
-		Endowment: abi.Amounts{64 << 20, 4096, 1 << 40, 1 << 20, 1 << 30, 1 << 30},
-	})
-	amounts := abi.Amounts{16 << 20, 512, 1 << 30, 1 << 10, 1 << 20, 1 << 20}
-	server, budget, status := k.BootTask(64, amounts)
-	if status != abi.StatusOK {
-		return status
+}
+
+// do makes a call on a capability that the manifest names, and shows it. What
+// follows the name behind a comma is for the reader.
+func (g *guide) do(who, name string, c abi.Call, a *abi.Args, want abi.Status) abi.Status {
+	known, _, _ := strings.Cut(name, ",")
+	return g.invoke(who, name, g.node.Task(who).Handle(known), c, a, want)
+}
+
+// invoke makes a call and shows it. A status that is not the wanted one ends
+// the tour.
+func (g *guide) invoke(who, name string, h abi.Handle, c abi.Call, a *abi.Args, want abi.Status) abi.Status {
+	if g.err != nil {
+		return abi.StatusState // nothing more is done after a surprise
 	}
-	client, _, status := k.BootTask(64, amounts)
-	if status != abi.StatusOK {
-		return status
+	status := g.node.Task(who).Port.Invoke(h, c, a)
+	g.show(who, c.String()+" "+name, status, want)
+	return status
+}
+
+// show prints what was done and what came of it.
+func (g *guide) show(who, what string, status, want abi.Status) {
+	g.answer(who, what, status)
+	if status != want && g.err == nil {
+		g.err = fmt.Errorf("%s: %s: the kernel answered %q, and the tour is about %q", who, what, status.Name(), want.Name())
 	}
-	a := abi.Args{W: [6]uint64{4}, Label: abi.LabelTop()}
-	if status := server.Invoke(budget, abi.EndpointCreate, &a); status != abi.StatusOK {
-		return status
+}
+
+// quiet makes a call that the tour needs and does not show.
+func (g *guide) quiet(who string, h abi.Handle, c abi.Call, a *abi.Args) {
+	if g.err != nil {
+		return
 	}
-	door := abi.Handle(a.W[0])
-	if status := server.Serve(door, double{}, false); status != abi.StatusOK {
-		return status
+	if status := g.node.Task(who).Port.Invoke(h, c, a); status != abi.StatusOK {
+		g.err = fmt.Errorf("%s: %v: %w", who, c, status)
 	}
-	mint := abi.Whole(abi.RightInvoke | abi.RightSend)
-	h, status := k.BootGrant(server, door, client, &mint)
-	if status != abi.StatusOK {
-		return status
-	}
-	m := abi.Message{Words: [4]uint64{21}}
-	status = client.Invoke(h, abi.EndpointCall, &abi.Args{Message: &m})
-	_, err = fmt.Fprintf(w, "call: %s, %d\nforged handle: %v\n", status.Name(), m.Words[0],
-		client.Invoke(h+1, abi.EndpointCall, &abi.Args{Message: &m}))
-	return err
+}
+
+// text makes a message of text.
+func text(s string) *abi.Message {
+	m := &abi.Message{}
+	m.SetPayload([]byte(s))
+	return m
 }
