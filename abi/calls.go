@@ -86,9 +86,8 @@ type Args struct {
 	Bytes []byte
 }
 
-// The flags of RegionCreate, RegionMap and TaskGrant.
+// The flags of RegionMap and TaskGrant.
 const (
-	RegionLarge   = 1 // RegionCreate: prefer 2 MiB pages
 	RegionShared  = 1 // RegionMap: read and write the region itself; needs WRITE
 	RegionPrivate = 2 // RegionMap: read it; written pages become private copies
 	GrantCopy     = 0 // TaskGrant: the giver keeps its capability
@@ -154,7 +153,7 @@ var descriptors = [CallCount]Descriptor{
 	BudgetSpend:   {Name: "BudgetSpend", Type: ObjectBudget, Need: spend, In: "resource, amount", Out: "-", Does: "Spends from the budget; refused before anything changes when it is not covered."},
 	BudgetInspect: {Name: "BudgetInspect", Type: ObjectBudget, Need: use | RightInspect, In: "0 available, 1 held, 2 spent", Out: "six amounts", Does: "Says what is left, held or spent."},
 
-	RegionCreate:  {Name: "RegionCreate", Type: ObjectBudget, Need: spend, In: "bytes, flags", Out: "handle, address", Does: "Makes zeroed memory, charged to the budget, at an address of its own."},
+	RegionCreate:  {Name: "RegionCreate", Type: ObjectBudget, Need: spend, In: "bytes, 0", Out: "handle, address", Does: "Makes zeroed memory, charged to the budget, at an address of its own; from 2 MiB on in large pages where the machine has them."},
 	RegionMap:     {Name: "RegionMap", Type: ObjectRegion, Need: use | RightMap | RightRead, In: "offset, bytes, RegionShared or RegionPrivate", Out: "address", Does: "Shows a window of the region in the caller's space, at the region's address plus the offset."},
 	RegionUnmap:   {Name: "RegionUnmap", Type: ObjectRegion, Need: use | RightMap, In: "address", Out: "-", Does: "Takes a window away."},
 	RegionRead:    {Name: "RegionRead", Type: ObjectRegion, Need: use | RightRead, In: "offset; Bytes", Out: "-", Does: "Copies bytes out of the region."},
