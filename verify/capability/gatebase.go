@@ -46,15 +46,15 @@ const (
 )
 
 // newGateWorld makes a kernel with root tasks of the given numbers of slots.
-// Each starts with the capability to its own budget.
-func newGateWorld(generations uint64, tokens uint64, slots ...uint32) *gateWorld {
+// There can be so many capabilities at a time. Each task starts with the capability to its own budget.
+func newGateWorld(nodes int, generations, tokens uint64, slots ...uint32) *gateWorld {
 	w := &gateWorld{machine: sim.New(sim.Config{Seed: 1}), log: &nowhere{}, started: &ports{}}
 	j, _ := journal.New(w.log, w.machine, 1, journal.Options{})
 	w.kernel = gate.New(gate.Config{
 		Machine: w.machine, Journal: j, Launcher: w.started, Endowment: endowment(), Timers: 4,
-		Limits: kernel.Limits{Nodes: 48, Objects: 32, Spaces: 16, Generations: generations},
+		Limits: kernel.Limits{Nodes: uint32(nodes), Objects: 32, Spaces: 16, Generations: generations}, //nolint:gosec // G115: few
 	})
-	w.ref = reference{limits: limits{tasks: len(slots), nodes: 48, generations: generations}, now: 1}
+	w.ref = reference{limits: limits{tasks: len(slots), nodes: nodes, generations: generations}, now: 1}
 	for i, n := range slots {
 		w.ref.limits.slots = int(n)
 		w.ref.closed = append(w.ref.closed, false)

@@ -39,8 +39,8 @@ type letter struct {
 const doorBadge = 7
 
 func newMessageWorld() world {
-	w := &messageWorld{gateWorld: newGateWorld(2, 8, 4, 4)}
-	w.ref.limits.slots = 4
+	w := &messageWorld{gateWorld: newGateWorld(8, 1, 8, 3, 4)}
+	w.ref.limits.slots = 3
 	a := abi.Args{W: [6]uint64{1}, Label: abi.LabelTop()}
 	w.call(0, w.budgets[0], abi.EndpointCreate, &a)
 	w.endpoint = abi.Handle(a.W[0])
@@ -63,11 +63,12 @@ func newMessageWorld() world {
 	return w
 }
 
-// things are the handles that the sender can send: everything but its budget.
+// things are the handles that the sender can send: everything but its budget and
+// the door.
 func (w *messageWorld) things() []abi.Handle {
 	var list []abi.Handle
 	for _, t := range w.issued {
-		if t.task == 1 && t.handle != w.budgets[1] && w.ref.find(1, t.handle) >= 0 {
+		if t.task == 1 && t.handle != w.budgets[1] && t.handle != w.door && w.ref.find(1, t.handle) >= 0 {
 			list = append(list, t.handle)
 		}
 	}

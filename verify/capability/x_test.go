@@ -18,6 +18,10 @@ func TestX(t *testing.T) {
 	switch os.Getenv("A") {
 	case "messages":
 		fresh = newMessageWorld
+	case "budgets":
+		fresh = newBudgetWorld
+	case "labels":
+		fresh = newLabelWorld
 	case "transit":
 		a := transit(n("M", 1))
 		fresh = func() world { return newTreeWorld(a, l) }
