@@ -29,6 +29,9 @@ func (t *Tree) Derive(from *Space, h abi.Handle, m *abi.Mint, to *Space, payer *
 		return 0, status
 	}
 	if payer != nil {
+		if payer.refs == 0 {
+			return 0, abi.StatusRevoked // since it was looked up
+		}
 		child.payer = payer.index
 	}
 	n, status := t.beget(parent, &child, nodeHeld)

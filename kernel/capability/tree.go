@@ -131,11 +131,16 @@ func (t *Tree) Original(s *Space, o *Object, first Origin) (abi.Handle, abi.Stat
 }
 
 // Hold keeps an object that the kernel itself refers to, such as a timer's
-// notification; Drop lets it go.
-func (t *Tree) Hold(o *Object) {
+// notification; Drop lets it go. It reports false when the object has lost its
+// last reference since it was looked up: it is being released and stays so.
+func (t *Tree) Hold(o *Object) bool {
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	if o.refs == 0 {
+		return false
+	}
 	o.refs++
-	t.mu.Unlock()
+	return true
 }
 
 // Drop lets go of a hold. When it was the last reference the object turns up

@@ -47,7 +47,8 @@ func (k *Kernel) BootTask(slots uint32, amounts abi.Amounts) (*Port, abi.Handle,
 	}
 	status = d.Start()
 	invariant.Always(status == abi.StatusOK, "gate: a new task does not start")
-	d.running.Store(true) // it holds itself, with the hold that it was made with
+	d.begin()
+	k.tree.Drop(d.object) // from now on it holds itself
 	return &k.newThread(d).ports[0], h, abi.StatusOK
 }
 

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"phios/abi"
 	"phios/kernel/budget"
@@ -36,13 +35,12 @@ type Domain struct {
 	paid   abi.Amounts
 	faults abi.Handle // where faults go, zero for nowhere
 
-	running atomic.Bool // it holds itself
-
 	// mu guards what follows.
 	mu      sync.Mutex
 	memory  platform.Space // made with the first mapping, zero before
 	windows []window
 	buried  bool   // what it owned is released
+	running bool   // it holds itself
 	dirty   uint64 // private pages charged by RegionSettle
 	denials denials
 }

@@ -141,10 +141,11 @@ func (k *Kernel) openWindow(d *Domain, w window) abi.Status {
 		return abi.StatusKilled
 	case len(d.windows) >= mappingsMax:
 		return abi.StatusLimit
+	case !k.tree.Hold(w.memory.object):
+		return abi.StatusRevoked
 	}
 	d.windows = append(d.windows, w)
 	w.memory.mapped = append(w.memory.mapped, d)
-	k.tree.Hold(w.memory.object)
 	return abi.StatusOK
 }
 

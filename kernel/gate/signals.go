@@ -147,17 +147,22 @@ func (p *Port) timerCreate(r *capability.Ref, a *abi.Args, terms *capability.Ter
 		if status != abi.StatusOK {
 			return nil, status
 		}
+		if !p.kernel.tree.Hold(target.object) {
+			holds.release()
+			return nil, abi.StatusRevoked
+		}
 		t := &timer{holds: holds, target: target}
 		if t.id, status = p.kernel.timers.Add(&target.Notification, bits); status != abi.StatusOK {
+			p.kernel.tree.Drop(target.object)
 			holds.release()
 			return nil, status
 		}
 		if t.object, status = p.kernel.tree.NewObject(abi.ObjectTimer, t); status != abi.StatusOK {
 			_ = p.kernel.timers.Remove(t.id) // it was just made
+			p.kernel.tree.Drop(target.object)
 			holds.release()
 			return nil, status
 		}
-		p.kernel.tree.Hold(target.object)
 		return t.object, abi.StatusOK
 	})
 }
@@ -184,10 +189,13 @@ func (p *Port) interruptBind(r *capability.Ref, a *abi.Args) abi.Status {
 		return abi.StatusBadArgument
 	}
 	l := lineOf(r)
+	if !p.kernel.tree.Hold(target.object) {
+		return abi.StatusRevoked
+	}
 	if status := p.kernel.lines.Bind(l.number, &target.Notification, a.W[1]); status != abi.StatusOK {
+		p.kernel.tree.Drop(target.object)
 		return status
 	}
-	p.kernel.tree.Hold(target.object)
 	p.kernel.mu.Lock()
 	l.target = target
 	p.kernel.mu.Unlock()

@@ -101,7 +101,13 @@ func (k *Kernel) newDomain(parent *Domain, payer *account, slots uint32) (*Domai
 	if status == abi.StatusOK {
 		d.object, status = k.tree.NewObject(abi.ObjectTask, d)
 	}
+	if status == abi.StatusOK && !k.tree.Hold(payer.object) {
+		status = abi.StatusRevoked
+	}
 	if status != abi.StatusOK {
+		if d.object != nil {
+			k.tree.Drop(d.object)
+		}
 		if d.space != nil {
 			k.tree.Close(d.space)
 		}
@@ -111,7 +117,6 @@ func (k *Kernel) newDomain(parent *Domain, payer *account, slots uint32) (*Domai
 		payer.GiveAll(d.paid)
 		return nil, status
 	}
-	k.tree.Hold(payer.object)
 	k.mu.Lock()
 	k.domains[d.ID()] = d
 	k.mu.Unlock()
@@ -226,19 +231,42 @@ func (p *Port) taskStart(r *capability.Ref, a *abi.Args) abi.Status {
 // A task that could not be launched is ready again: the journal says that it
 // ended, and that its label rose.
 func (k *Kernel) launch(d *Domain, label abi.Label, a *abi.Args) abi.Status {
-	k.tree.Hold(d.object)
-	d.running.Store(true)
+	if !d.begin() {
+		return abi.StatusPeerDead
+	}
 	status := k.raise(d, label)
 	if status == abi.StatusOK {
 		status = k.launcher.Launch(&k.newThread(d).ports[0], a.W[0], a.W[1])
 	}
 	if status != abi.StatusOK {
-		d.running.Store(false)
 		d.Unstart()
 		k.note(journal.Record{Kind: journal.KindExit, Task: d.ID(), Status: status})
-		k.tree.Drop(d.object)
+		d.cease()
 	}
 	return status
+}
+
+// begin lets a task hold itself, because it has a thread; false when it is
+// buried or about to be. cease ends that, for whoever comes first of a launch
+// that failed and the burial.
+func (d *Domain) begin() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.buried || !d.kernel.tree.Hold(d.object) {
+		return false
+	}
+	d.running = true
+	return true
+}
+
+func (d *Domain) cease() {
+	d.mu.Lock()
+	running := d.running
+	d.running = false
+	d.mu.Unlock()
+	if running {
+		d.kernel.tree.Drop(d.object)
+	}
 }
 
 // taskKill stops a task and all below it.

@@ -112,9 +112,7 @@ func (k *Kernel) bury(id uint64) {
 	k.tree.Close(d.space)
 	d.payer.GiveAll(d.paid)
 	k.tree.Drop(d.payer.object)
-	if d.running.Load() {
-		k.tree.Drop(d.object)
-	}
+	d.cease()
 }
 
 // closeWindows takes every mapping of a task away.
