@@ -16,8 +16,8 @@
 //
 // Pauses are different: there the worst case is the figure. A sample during
 // which Linux took a processor away from this process against its will is not
-// the kernel's doing. It is kept apart, and the worst of all samples stands in
-// a row of its own.
+// the kernel's doing. It is kept apart from the longest, and the worst of all
+// samples, and how many were kept apart, stand in rows of their own.
 //
 // # Families
 //

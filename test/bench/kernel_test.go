@@ -175,8 +175,8 @@ func TestForest(t *testing.T) {
 		all = append(all, result)
 	}
 	rows := pauseRows(all)
-	if len(rows) != 9 {
-		t.Errorf("%d rows of pauses, want 9", len(rows))
+	if len(rows) != 10 {
+		t.Errorf("%d rows of pauses, want 10", len(rows))
 	}
 	for _, r := range rows {
 		if strings.HasSuffix(r.Name, "preempted or not") && r.Value <= 0 {

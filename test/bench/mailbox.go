@@ -164,8 +164,26 @@ func bufferedChannel[T any](producers int) work {
 	return func(n int) abi.Status { return produce(n, producers, send, receive) }
 }
 
-// turns sends a message and takes it, on one thread: what is left when nothing
-// moves from processor to processor.
+// gateTurns is turns through the door, from one task to another.
+func gateTurns(w *world) work {
+	sender, receiver := w.boot(16), w.boot(16)
+	inbox := w.endpoint(receiver, mailboxCapacity)
+	post := w.give(receiver, inbox, sender, rightsOfUser)
+	return func(n int) abi.Status {
+		send, receive := abi.Args{Message: &abi.Message{Length: 64}}, abi.Args{Message: &abi.Message{}}
+		for range n {
+			if status := sender.port.Invoke(post, abi.EndpointSend, &send); status != abi.StatusOK {
+				return status
+			}
+			if status := receiver.port.Invoke(inbox, abi.EndpointReceive, &receive); status != abi.StatusOK {
+				return status
+			}
+		}
+		return abi.StatusOK
+	}
+}
+
+// turns sends a message and takes it, on one thread.
 func turns() (mailbox, channel work, status abi.Status) {
 	box, status := ipc.New(mailboxCapacity)
 	if status == abi.StatusOK {
@@ -207,16 +225,30 @@ func mailboxRows(m *meter) ([]Row, error) {
 		}
 		rows = append(rows, more...)
 	}
+	more, err := turnRows(m, w)
+	return append(rows, more...), err
+}
+
+// turnRows measures what is left when nothing moves from one processor to
+// another and nobody waits.
+func turnRows(m *meter, w *world) ([]Row, error) {
 	mailbox, channel, status := turns()
 	if status != abi.StatusOK {
 		return nil, status
 	}
-	all, err := m.interleave(mailbox, channel)
+	door := gateTurns(w)
+	if w.err != nil {
+		return nil, w.err
+	}
+	all, err := m.interleave(mailbox, channel, door)
 	if err != nil {
 		return nil, err
 	}
-	return append(rows, inform("mailbox: send and receive by turns on one thread, 64 B", all[0].median(), unitNS).
-		against("buffered Go channel", all[1].median(), all[1].over(all[0]))), nil
+	const peer, where = "buffered Go channel", " by turns on one thread, 64 B"
+	return []Row{
+		inform("mailbox: send and receive"+where, all[0].median(), unitNS).against(peer, all[1].median(), all[1].over(all[0])),
+		inform("mailbox: through the door"+where, all[2].median(), unitNS).against(peer, all[1].median(), all[1].over(all[2])),
+	}, nil
 }
 
 func streamRows(m *meter, w *world, producers int) ([]Row, error) {

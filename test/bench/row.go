@@ -10,11 +10,12 @@ const (
 
 // The units of values. Times is for a row that is a ratio: there the peer is 1.
 const (
-	unitNS     = "ns"
-	unitUS     = "µs"
-	unitBytes  = "B"
-	unitAllocs = "allocs"
-	unitTimes  = "x"
+	unitNS      = "ns"
+	unitUS      = "µs"
+	unitBytes   = "B"
+	unitAllocs  = "allocs"
+	unitSamples = "samples"
+	unitTimes   = "x"
 )
 
 // Row is one line of the results, and one object of the JSON array. Nothing
