@@ -16,14 +16,15 @@ type Booted struct {
 	// What came into being after boot has none.
 	TaskNames, ObjectNames map[uint64]string
 
-	tasks []*Task
+	tasks  []*Task
+	taskOf map[uint64]uint64 // which task a task object stands for
 }
 
 // Boot hands out what a manifest says, and nothing else: from then on whatever
 // a task has comes from a task that had it. The error names the line whose
 // part of the manifest the kernel refused.
 func Boot(k *gate.Kernel, m *manifest.Manifest) (*Booted, error) {
-	b := &Booted{Manifest: m, TaskNames: map[uint64]string{}, ObjectNames: map[uint64]string{}}
+	b := &Booted{Manifest: m, TaskNames: map[uint64]string{}, ObjectNames: map[uint64]string{}, taskOf: map[uint64]uint64{}}
 	for i := range m.Tasks {
 		if err := b.task(k, &m.Tasks[i]); err != nil {
 			return b, err
@@ -131,6 +132,9 @@ func (b *Booted) grant(k *gate.Kernel, g manifest.Grant) error {
 		return b.refused(g.Line, "capability "+g.To+"."+g.Name, status)
 	}
 	b.name(to, g.Name, h, called)
+	if g.Hold.Task != "" {
+		b.noteTask(to, b.Task(g.Hold.Task), h)
+	}
 	return nil
 }
 
