@@ -24,25 +24,26 @@ type Stamp struct {
 	TransitCount uint8
 }
 
-// Envelope is a message at rest: what was sent, and its stamp. Its bytes
-// beyond Length are zero in a mailbox and mean nothing anywhere. The order of
-// the fields puts what every message uses into the first lines of a cell.
+// Envelope is a message at rest: what was sent, and its stamp. Its bytes beyond
+// Length are zero in a mailbox and mean nothing anywhere. The order of the
+// fields puts a message of 64 bytes without capabilities into three lines of a
+// cell, with the sequence in front.
 type Envelope struct {
 	Call   *Call
 	Ticket Ticket
 	Sender uint64
 	Badge  uint64
 	Label  abi.Label
-	// Words are the first words of the message.
-	Words [abi.MessageWords]uint64
-	// Transit are the capabilities on their way; the first TransitCount are in
-	// use.
-	Transit      [abi.MessageHandleMax]uint32
+	// TransitCount is the number of Transit in use.
 	TransitCount uint8
 	// Length is the number of bytes of Data in use.
 	Length uint16
+	// Words are the first words of the message.
+	Words [abi.MessageWords]uint64
 	// Data are the inline bytes.
 	Data [abi.MessageBytesMax]byte
+	// Transit are the capabilities on their way.
+	Transit [abi.MessageHandleMax]uint32
 }
 
 // fill puts a message into the envelope. Only the bytes in use are copied:
