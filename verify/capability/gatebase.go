@@ -5,6 +5,7 @@ import (
 	kernel "phios/kernel/capability"
 	"phios/kernel/gate"
 	"phios/kernel/journal"
+	"phios/platform"
 	"phios/platform/sim"
 )
 
@@ -25,7 +26,6 @@ func (l *ports) Launch(p *gate.Port, _, _ uint64) abi.Status {
 // gateWorld is what the worlds that go through the gate have in common: a real
 // kernel on the simulated machine, and the reference's view of who holds what.
 type gateWorld struct {
-	machine *sim.Machine
 	kernel  *gate.Kernel
 	log     *nowhere
 	started *ports
@@ -37,22 +37,26 @@ type gateWorld struct {
 }
 
 // endowment is everything that a gate world has.
-func endowment() abi.Amounts { return abi.Amounts{1 << 20, 64, 64, 64, 64, 64} }
+func endowment() abi.Amounts { return abi.Amounts{1 << 20, 2048, 64, 64, 64, 64} }
 
 const (
 	rootMemory = 1 << 16
 	objectCost = 512 // memory that any object takes of its budget
-	childSlots = 8   // slots that a root task can give to tasks below
+	childSlots = 900 // slots that a root task can give to tasks below
 )
 
 // newGateWorld makes a kernel with root tasks of the given numbers of slots.
 // There can be so many capabilities at a time. Each task starts with the capability to its own budget.
 func newGateWorld(nodes int, generations, tokens uint64, slots ...uint32) *gateWorld {
-	w := &gateWorld{machine: sim.New(sim.Config{Seed: 1}), log: &nowhere{}, started: &ports{}}
-	j, _ := journal.New(w.log, w.machine, 1, journal.Options{})
+	return newGateWorldOn(sim.New(sim.Config{Seed: 1}), nodes, generations, tokens, slots...)
+}
+
+func newGateWorldOn(m platform.Machine, nodes int, generations, tokens uint64, slots ...uint32) *gateWorld {
+	w := &gateWorld{log: &nowhere{}, started: &ports{}}
+	j, _ := journal.New(w.log, m, 1, journal.Options{})
 	w.kernel = gate.New(gate.Config{
-		Machine: w.machine, Journal: j, Launcher: w.started, Endowment: endowment(), Timers: 4,
-		Limits: kernel.Limits{Nodes: uint32(nodes), Objects: 32, Spaces: 16, Generations: generations}, //nolint:gosec // G115: few
+		Machine: m, Journal: j, Launcher: w.started, Endowment: endowment(), Timers: 4,
+		Limits: kernel.Limits{Nodes: uint32(nodes), Objects: 64, Spaces: 64, Generations: generations}, //nolint:gosec // G115: few
 	})
 	w.ref = reference{limits: limits{tasks: len(slots), nodes: nodes, generations: generations}, now: 1}
 	for i, n := range slots {

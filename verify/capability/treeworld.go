@@ -2,6 +2,7 @@ package capability
 
 import (
 	"fmt"
+	"slices"
 
 	"phios/abi"
 	kernel "phios/kernel/capability"
@@ -56,7 +57,8 @@ type treeWorld struct {
 	ref      reference
 	issued   []ticket
 	messages []parcel
-	other    []byte
+	other    []byte          // room for one more shape
+	order    []*kernel.Space // room for shapeOf
 }
 
 // parcel is a message on its way.
@@ -192,21 +194,39 @@ func (w *treeWorld) underWay() int {
 }
 
 // shape is that of the tree, the messages and the time, with the tasks in the
-// order that makes it least.
+// order that makes it least: which of them is called the first says nothing.
 func (w *treeWorld) shape(b []byte) []byte {
 	start := len(b)
-	b = w.shapeOf(b, w.spaces)
-	if len(w.spaces) != 2 {
-		return b
-	}
-	w.other = w.shapeOf(w.other[:0], []*kernel.Space{w.spaces[1], w.spaces[0]})
-	if string(w.other) < string(b[start:]) {
-		b = append(b[:start], w.other...)
+	for i, order := range orders(len(w.spaces)) {
+		if i == 0 {
+			b = w.shapeOf(b, order)
+			continue
+		}
+		w.other = w.shapeOf(w.other[:0], order)
+		if string(w.other) < string(b[start:]) {
+			b = append(b[:start], w.other...)
+		}
 	}
 	return b
 }
 
-func (w *treeWorld) shapeOf(b []byte, order []*kernel.Space) []byte {
+// orders returns every order of n tasks.
+func orders(n int) [][]uint8 {
+	switch n {
+	case 2:
+		return [][]uint8{{0, 1}, {1, 0}}
+	case 3:
+		return [][]uint8{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
+	default:
+		return [][]uint8{{0}}
+	}
+}
+
+func (w *treeWorld) shapeOf(b []byte, order []uint8) []byte {
+	w.order = w.order[:0]
+	for _, task := range order {
+		w.order = append(w.order, w.spaces[task])
+	}
 	b = append(b, byte(w.ref.now), byte(w.underWay()))
 	for i := range w.messages {
 		m := &w.messages[i]
@@ -221,16 +241,13 @@ func (w *treeWorld) shapeOf(b []byte, order []*kernel.Space) []byte {
 			}
 			at := byte(255)
 			if d.moving {
-				at = byte(d.handle.Index())
-				if (order[0] != w.spaces[0]) != (d.task != 0) {
-					at |= 64
-				}
+				at = byte(d.handle.Index()) | 64*byte(slices.Index(order, uint8(d.task))) //nolint:gosec // G115: few
 			}
 			b = append(b, state, at)
 		}
 		b = append(b, 254)
 	}
-	return w.tree.Shape(b, order...)
+	return w.tree.Shape(b, w.order...)
 }
 
 func (w *treeWorld) say(s step) string {
