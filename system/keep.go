@@ -15,7 +15,7 @@ import (
 
 // How the node's own goroutines work.
 const (
-	tidySteps    = 256           // of reclamation in a slice
+	tidySteps    = 128           // of reclamation in a slice
 	timersAtOnce = 64            // fired before the clock is read again
 	pollNS       = 1_000_000     // how late a timer that is armed for soon may be seen
 	sweepNS      = 1_000_000_000 // how long what died without a record may lie

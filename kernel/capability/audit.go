@@ -27,7 +27,7 @@ type Held struct {
 // The tree's lock is held all the while: f must not call into the tree, and
 // the time is that of the whole tree. It is for audits, not for operation.
 func (t *Tree) Visit(f func(Held)) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	for _, s := range t.spaces {
 		if s == nil || s.closed {

@@ -7,7 +7,7 @@ import "phios/abi"
 // empty string when all do. It takes time in proportion to the tree, holds the
 // lock meanwhile and changes nothing.
 func (t *Tree) Check() string {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	a := audit{tree: t, refs: make([]int32, len(t.objects)), receivers: make([]int32, len(t.objects)), listed: make([]bool, len(t.nodes))}
 	for _, look := range [...]func() string{a.lists, a.graves, a.nodes, a.objects, a.entries} {

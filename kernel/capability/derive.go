@@ -22,7 +22,7 @@ import (
 //   - StatusTableFull or, in another's CSpace, StatusPeerFull
 //   - StatusLimit: the tree is full; reclaim first
 func (t *Tree) Derive(from *Space, h abi.Handle, m *abi.Mint, to *Space, payer *Object) (abi.Handle, abi.Status) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	parent, child, status := t.derivable(from, h, m, to)
 	if status != abi.StatusOK {
@@ -182,7 +182,7 @@ func (t *Tree) refund(n Node) {
 
 // Derivable reports what [Tree.Derive] would say now, and changes nothing.
 func (t *Tree) Derivable(from *Space, h abi.Handle, m *abi.Mint, to *Space) abi.Status {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	_, _, status := t.derivable(from, h, m, to)
 	return status
@@ -207,7 +207,7 @@ func (t *Tree) derivable(from *Space, h abi.Handle, m *abi.Mint, to *Space) (Nod
 // StatusExpired at or after the time of expiry, StatusExhausted without a use
 // left, StatusSealed for a sealed capability; then nothing was charged.
 func (t *Tree) Use(s *Space, h abi.Handle, now int64) (Terms, abi.Status) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	r, status := s.find(h)
 	if status != abi.StatusOK {
@@ -231,7 +231,7 @@ func (t *Tree) Use(s *Space, h abi.Handle, now int64) (Terms, abi.Status) {
 // Unuse gives back the use that [Tree.Use] charged, for a call that then
 // failed: a failed call changes nothing.
 func (t *Tree) Unuse(s *Space, h abi.Handle) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	r, status := s.find(h)
 	if status != abi.StatusOK {
@@ -267,7 +267,7 @@ func (t *Tree) terms(d *node) Terms {
 
 // Inspect says what h names and what it carries, charging nothing.
 func (t *Tree) Inspect(s *Space, h abi.Handle) (Ref, Terms, abi.Status) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	r, status := s.find(h)
 	if status != abi.StatusOK {
@@ -283,7 +283,7 @@ func (t *Tree) Inspect(s *Space, h abi.Handle) (Ref, Terms, abi.Status) {
 // The statuses are those of [Tree.Derive]; unsealing with another sealer is
 // StatusSealed, and so is unsealing what is open.
 func (t *Tree) Seal(s *Space, h abi.Handle, sealer *Object) (abi.Handle, abi.Status) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	p, status := t.parentFor(s, h, s)
 	if status != abi.StatusOK {
@@ -294,7 +294,7 @@ func (t *Tree) Seal(s *Space, h abi.Handle, sealer *Object) (abi.Handle, abi.Sta
 
 // Unseal is described at [Tree.Seal].
 func (t *Tree) Unseal(s *Space, h abi.Handle, sealer *Object) (abi.Handle, abi.Status) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	r, status := s.find(h)
 	if status != abi.StatusOK {

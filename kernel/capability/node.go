@@ -204,7 +204,7 @@ func (t *Tree) dropReceiver(d *node) {
 // Alive reports whether the capability of that key still is where it was, and
 // neither revoked nor deleted.
 func (t *Tree) Alive(key Key) bool {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	n := Node(key & 0xffffffff)
 	if n == 0 || int(n) >= len(t.nodes) {

@@ -103,7 +103,7 @@ func (r *Ref) Tag() uint32 { return uint32(r.seen >> 1) } //nolint:gosec // G115
 // Retag calls set with the tag of the object's present epoch, while nothing
 // can be revoked. set must do no more than store it.
 func (t *Tree) Retag(o *Object, set func(tag uint32)) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	set(uint32(o.epoch.Load() >> 1)) //nolint:gosec // G115: cut on purpose
 }

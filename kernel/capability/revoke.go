@@ -46,7 +46,7 @@ func (t *Tree) Delete(s *Space, h abi.Handle) abi.Status {
 // revocation drains the same object. The lock is held afterwards in any case.
 func (t *Tree) findQuiet(s *Space, h abi.Handle) (Ref, abi.Status) {
 	for {
-		t.mu.Lock()
+		t.lock()
 		r, status := s.find(h)
 		if status != abi.StatusOK || !r.Object.draining {
 			return r, status
@@ -97,7 +97,7 @@ func (t *Tree) drain(o *Object) {
 	for o.inside[old].Load() != 0 {
 		t.relax.Relax()
 	}
-	t.mu.Lock()
+	t.lock()
 	o.draining = false
 }
 
@@ -162,7 +162,7 @@ func (t *Tree) strand(n Node) {
 // capabilities, and those that are on their way from it, are cleared away by
 // [Tree.Reclaim].
 func (t *Tree) Close(s *Space) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	if s.closed {
 		return
@@ -172,10 +172,37 @@ func (t *Tree) Close(s *Space) {
 }
 
 // Reclaim clears away at most limit nodes or slots of what was revoked or
-// closed, holding the lock meanwhile, and reports how many and whether more
-// is left.
+// closed, and reports how many and whether more is left. It holds the lock for
+// at most gulp of them at a time and lets whoever waits go first: a mutex that
+// is taken again at once would let them starve for a millisecond.
 func (t *Tree) Reclaim(limit int) (done int, more bool) {
-	t.mu.Lock()
+	for done < limit {
+		n := 0
+		n, more = t.gulp(min(limit-done, gulpMax))
+		done += n
+		if n == 0 {
+			break
+		}
+		for range turnsMax {
+			if t.wanted.Load() == 0 {
+				break
+			}
+			t.relax.Relax()
+		}
+	}
+	return done, more
+}
+
+const (
+	// gulpMax is how many nodes are cleared before others may have the lock.
+	gulpMax = 32
+	// turnsMax bounds how long reclamation lets others go first.
+	turnsMax = 1 << 12
+)
+
+// gulp is Reclaim in one go.
+func (t *Tree) gulp(limit int) (done int, more bool) {
+	t.lock()
 	defer t.mu.Unlock()
 	done = t.reclaim(limit)
 	done += t.clearClosed(limit - done)

@@ -12,7 +12,7 @@ import "encoding/binary"
 //
 // It is for verification: it takes the time of the whole tree, under its lock.
 func (t *Tree) Shape(b []byte, order ...*Space) []byte {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	s := shape{tree: t, b: b, names: make([]uint16, len(t.nodes))}
 	for _, space := range order {

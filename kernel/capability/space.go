@@ -69,7 +69,7 @@ func (t *Tree) NewSpace(owner uint64, slots uint32) (*Space, abi.Status) {
 	if slots == 0 || slots > SlotsMax {
 		return nil, abi.StatusBadArgument
 	}
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	index, ok := t.takeSpaceIndex()
 	if !ok {
@@ -86,7 +86,7 @@ func (t *Tree) NewSpace(owner uint64, slots uint32) (*Space, abi.Status) {
 
 // Room reports whether n more capabilities fit now.
 func (s *Space) Room(n int) bool {
-	s.tree.mu.Lock()
+	s.tree.lock()
 	defer s.tree.mu.Unlock()
 	return !s.closed && len(s.free) >= n
 }
@@ -96,7 +96,7 @@ func (s *Space) Owner() uint64 { return s.owner }
 
 // Slots returns how many slots are in use, and how many there are.
 func (s *Space) Slots() (used, size uint32) {
-	s.tree.mu.Lock()
+	s.tree.lock()
 	defer s.tree.mu.Unlock()
 	return s.live, uint32(len(s.entries)) //nolint:gosec // G115: at most SlotsMax
 }
@@ -154,7 +154,7 @@ func (e *entry) why(h abi.Handle) abi.Status {
 // lookupSlow walks the chain, once after each revocation, and remembers that
 // it was whole.
 func (s *Space) lookupSlow(r *Ref, h abi.Handle, need abi.Rights) abi.Status {
-	s.tree.mu.Lock()
+	s.tree.lock()
 	defer s.tree.mu.Unlock()
 	found, status := s.find(h)
 	if status == abi.StatusOK && !found.Rights().Has(need) {

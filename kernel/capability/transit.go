@@ -30,7 +30,7 @@ func (t *Tree) Pack(from *Space, m *abi.Message) (Bundle, abi.Status) {
 	if movesTwice(m) {
 		return b, abi.StatusBadArgument
 	}
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	for i := range int(m.HandleCount) {
 		n, status := t.packOne(from, m.Handles[i], m.Moves&(1<<i) != 0)
@@ -94,7 +94,7 @@ func (t *Tree) Moves(b *Bundle) (moves uint8) {
 	if b.Count == 0 {
 		return 0
 	}
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	for i := range b.Count {
 		if t.nodes[b.Nodes[i]].state == nodeMoving {
@@ -112,7 +112,7 @@ func (t *Tree) Install(b *Bundle, to *Space, handles *[abi.MessageHandleMax]abi.
 	if b.Count == 0 {
 		return abi.StatusOK
 	}
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	if status := to.room(int(b.Count), nil); status != abi.StatusOK && !mutant.On(mutant.InstallPartial) {
 		return status
@@ -154,7 +154,7 @@ func (t *Tree) Cancel(b *Bundle) {
 	if b.Count == 0 {
 		return
 	}
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	t.unpack(b)
 }
@@ -197,7 +197,7 @@ func (t *Tree) discard(n Node) {
 //
 // StatusSelf within one CSpace, StatusPeerFull, StatusPeerDead.
 func (t *Tree) Move(from *Space, h abi.Handle, to *Space) (abi.Handle, abi.Status) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	if from == to {
 		return 0, abi.StatusSelf

@@ -2,6 +2,7 @@ package capability
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"phios/abi"
 	"phios/internal/invariant"
@@ -29,8 +30,11 @@ type Tree struct {
 	relax  Relaxer
 	limits Limits
 
-	// mu guards everything below, every node, and all writing of entries.
+	// mu guards everything below, every node, and all writing of entries. It is
+	// taken with lock.
 	mu sync.Mutex
+	// wanted counts those who wait for mu.
+	wanted atomic.Int32
 
 	nodes     []node // zero is not used
 	freeNodes Node
@@ -48,6 +52,27 @@ type Tree struct {
 	ids       uint64
 	events    *Object
 }
+
+// lock takes mu, and shows reclamation that somebody waits for it. Without
+// contention that costs nothing. It tries for a while before it sleeps: the
+// lock is held for microseconds, and to be woken takes tens of them.
+func (t *Tree) lock() {
+	if t.mu.TryLock() {
+		return
+	}
+	t.wanted.Add(1)
+	defer t.wanted.Add(-1)
+	for range lockTurnsMax {
+		if t.mu.TryLock() {
+			return
+		}
+		t.relax.Relax()
+	}
+	t.mu.Lock()
+}
+
+// lockTurnsMax is how often lock tries before it sleeps.
+const lockTurnsMax = 128
 
 // New makes an empty tree. Every table has its full size from the start.
 func New(relax Relaxer, limits Limits) *Tree {
@@ -74,7 +99,7 @@ func New(relax Relaxer, limits Limits) *Tree {
 //
 // StatusLimit when there are too many objects.
 func (t *Tree) NewObject(typ abi.ObjectType, self any) (*Object, abi.Status) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	var index uint32
 	switch n := len(t.freeObjects); {
@@ -110,7 +135,7 @@ type Origin struct {
 //
 // StatusTableFull or StatusLimit.
 func (t *Tree) Original(s *Space, o *Object, first Origin) (abi.Handle, abi.Status) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	if s.closed || len(s.free) == 0 {
 		return 0, abi.StatusTableFull
@@ -134,7 +159,7 @@ func (t *Tree) Original(s *Space, o *Object, first Origin) (abi.Handle, abi.Stat
 // notification; Drop lets it go. It reports false when the object has lost its
 // last reference since it was looked up: it is being released and stays so.
 func (t *Tree) Hold(o *Object) bool {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	if o.refs == 0 {
 		return false
@@ -146,7 +171,7 @@ func (t *Tree) Hold(o *Object) bool {
 // Drop lets go of a hold. When it was the last reference the object turns up
 // in [Tree.Event].
 func (t *Tree) Drop(o *Object) {
-	t.mu.Lock()
+	t.lock()
 	t.drop(o)
 	t.mu.Unlock()
 }
@@ -199,7 +224,7 @@ const (
 // Event returns an object to which something happened since the last call, and
 // what; nil when there is nothing to do.
 func (t *Tree) Event() (*Object, What) {
-	t.mu.Lock()
+	t.lock()
 	defer t.mu.Unlock()
 	for t.events != nil {
 		o := t.events

@@ -16,7 +16,7 @@ const (
 	pauseTargetUS  = 100
 	// sliceNodes is how much the node's idle loop, in package system, asks the
 	// kernel to clear away at a time.
-	sliceNodes      = 256
+	sliceNodes      = 128
 	revokeRoundsMax = 5
 	revokeNSMax     = 20_000_000_000 // for all shapes; after it, no further round
 	looksAtDead     = 64
