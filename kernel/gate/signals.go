@@ -67,9 +67,13 @@ func (p *Port) signal(r *capability.Ref, h abi.Handle, a *abi.Args, terms *capab
 			return abi.StatusOK
 		}
 		p.kernel.tree.Retag(s.object, s.Retag)
-		if status := p.domain.space.LookupInto(r, h, r.Rights()); status != abi.StatusOK {
+		// Into another reference: a lookup that fails empties it, and the
+		// refusal is recorded with this one.
+		again, status := p.domain.space.Lookup(h, r.Rights())
+		if status != abi.StatusOK {
 			return status
 		}
+		*r = again
 	}
 	return abi.StatusBusy
 }
