@@ -209,6 +209,19 @@ func (p *Port) receive(r *capability.Ref, h abi.Handle, m *abi.Message) abi.Stat
 // take delivers the head of the mailbox, or drops it when its caller no longer
 // waits, which is not a delivery. A message that cannot be taken stays.
 func (p *Port) take(e *endpoint, envelope *ipc.Envelope, m *abi.Message) (taken bool, status abi.Status) {
+	if envelope.Call == nil && envelope.TransitCount == 0 {
+		if status := p.rise(envelope.Label); status != abi.StatusOK {
+			return false, status
+		}
+		envelope.Open(m)
+		e.mailbox.Drop()
+		return true, abi.StatusOK
+	}
+	return p.takeWhole(e, envelope, m)
+}
+
+// takeWhole is take for a call, and for a message with capabilities.
+func (p *Port) takeWhole(e *endpoint, envelope *ipc.Envelope, m *abi.Message) (taken bool, status abi.Status) {
 	bundle := capability.Bundle{Nodes: envelope.Transit, Count: envelope.TransitCount}
 	caller, waits := e.callerOf(p.kernel, envelope)
 	if envelope.Call != nil && !waits {
