@@ -70,7 +70,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(newBench(), newTour(), newVersion())
+	root.AddCommand(newBench(), newCaps(), newJournal(), newTour(), newVersion())
 	return root
 }
 

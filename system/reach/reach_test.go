@@ -287,7 +287,7 @@ func TestPrint(t *testing.T) {
 	if err := reach.Print(&out, rows); err != nil {
 		t.Fatal(err)
 	}
-	const want = "x (region)\n  o b              GRANT                        could: READ INVOKE\n  * owner          18 rights\n"
+	const want = "x (region)\n  o b            GRANT                          could: READ INVOKE\n  * owner        18 rights\n"
 	if out.String() != want {
 		t.Errorf("got\n%s", out.String())
 	}

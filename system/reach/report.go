@@ -94,7 +94,7 @@ func Print(w io.Writer, rows []Row) error {
 		if len(r.Could) > 0 {
 			could = "could: " + short(r.Could)
 		}
-		line := fmt.Sprintf("  %s %-14s %-28s %s", mark, r.Task, short(r.Holds), could)
+		line := fmt.Sprintf("  %s %-12s %-30s %s", mark, r.Task, short(r.Holds), could)
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " ")); err != nil {
 			return err
 		}
