@@ -184,11 +184,13 @@ func (p *Port) receive(r *capability.Ref, h abi.Handle, m *abi.Message) abi.Stat
 	deadline := m.Deadline
 	for {
 		envelope := e.mailbox.Head()
-		if envelope == nil {
+		if envelope == nil && !p.patient(e) {
 			p.waitBy(r, h)
 			if status := p.waited(e.mailbox.Wait(&p.thread.self, deadline)); status != abi.StatusOK {
 				return status
 			}
+		}
+		if envelope == nil {
 			continue
 		}
 		// The wait may have been long: what was revoked meanwhile receives nothing.
@@ -205,6 +207,21 @@ func (p *Port) receive(r *capability.Ref, h abi.Handle, m *abi.Message) abi.Stat
 		}
 	}
 }
+
+// patient lets others run a few times before the receiver says that it sleeps,
+// and reports whether a message came. On few processors a sender fills many
+// places in such a turn; a receiver that sleeps at once is woken for each.
+func (p *Port) patient(e *endpoint) bool {
+	for range patienceMax {
+		p.kernel.machine.Relax()
+		if e.mailbox.Head() != nil {
+			return true
+		}
+	}
+	return false
+}
+
+const patienceMax = 8
 
 // take delivers the head of the mailbox, or drops it when its caller no longer
 // waits, which is not a delivery. A message that cannot be taken stays.

@@ -13,7 +13,7 @@ import (
 // else wants the processor, and a share of what others do when they do. It is
 // worth a sleep and a wake-up, which cost more.
 const (
-	parkRoundsMax = 8  // each ends with a turn for others
+	parkRoundsMax = 8  // each begins with a turn for others
 	parkLooksMax  = 64 // in each round
 )
 
@@ -71,12 +71,12 @@ func (p *parker) Park(deadline int64) bool {
 // look spins for a moment and reports whether it took a token.
 func (p *parker) look() bool {
 	for range parkRoundsMax {
+		runtime.Gosched()
 		for range parkLooksMax {
 			if p.state.Load() == parkerToken {
 				return p.state.CompareAndSwap(parkerToken, parkerIdle)
 			}
 		}
-		runtime.Gosched()
 	}
 	return false
 }
