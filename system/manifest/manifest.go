@@ -4,7 +4,7 @@
 //
 // The manifest is the access matrix. Nothing else grants anything at boot, and
 // after it whatever a task gets, it gets from a task that had it. The format is
-// YAML, of which anchors and aliases are refused: what a task holds is to be
+// YAML, of which aliases are refused: what a task holds is to be
 // read where the task stands. See docs/manifest.md for the fields.
 //
 // Reading is strict. An unknown field or right, a name used twice or never
