@@ -150,6 +150,9 @@ func (r *reach) throughTask(d *Domain) bool {
 // labelLower is LabelEndorse and LabelDeclassify. How far the holder may go is
 // in the ceiling of the capability: it can vouch for the sources that the
 // ceiling admits, and admit the readers that the ceiling does not demand.
+//
+// StatusAuthority beyond that; StatusState while the task or the region shares
+// memory with what is above the new label.
 func (p *Port) labelLower(r *capability.Ref, c abi.Call, a *abi.Args, terms *capability.Terms) abi.Status {
 	limit := ceiling(terms)
 	sources, readers, kind := a.W[0], uint64(0), journal.KindEndorse
@@ -169,6 +172,9 @@ func (p *Port) labelLower(r *capability.Ref, c abi.Call, a *abi.Args, terms *cap
 	case *Domain:
 		record.Task, record.Before = self.ID(), self.Label()
 		record.After = lowered(record.Before, sources, readers)
+		if self.seesAbove(record.After) {
+			return abi.StatusState
+		}
 		if status := p.kernel.must(record); status != abi.StatusOK {
 			return status
 		}
@@ -176,6 +182,9 @@ func (p *Port) labelLower(r *capability.Ref, c abi.Call, a *abi.Args, terms *cap
 	case *memory:
 		record.Before = self.label.get()
 		record.After = lowered(record.Before, sources, readers)
+		if self.writtenAbove(record.After) {
+			return abi.StatusState
+		}
 		if status := p.kernel.must(record); status != abi.StatusOK {
 			return status
 		}
@@ -191,6 +200,49 @@ func (p *Port) labelLower(r *capability.Ref, c abi.Call, a *abi.Args, terms *cap
 		return abi.StatusType
 	}
 	return abi.StatusOK
+}
+
+// seesAbove reports whether the task sees, through a window, a region above the
+// label l: vouching for the task now would be undone by its next look, and
+// nobody would notice. Unmap it, or lower the region first.
+//
+// Preconditions:
+//   - Kernel.labels is held
+func (d *Domain) seesAbove(l abi.Label) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range d.windows {
+		if !w.memory.label.get().FlowsTo(l) {
+			return true
+		}
+	}
+	return false
+}
+
+// writtenAbove reports whether a task above the label l can write the region
+// through a window.
+//
+// Preconditions:
+//   - Kernel.labels is held
+func (m *memory) writtenAbove(l abi.Label) bool {
+	for _, d := range m.mapped {
+		if !d.Label().FlowsTo(l) && d.shares(m) {
+			return true
+		}
+	}
+	return false
+}
+
+// shares reports whether the task has a shared window of the region.
+func (d *Domain) shares(m *memory) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range d.windows {
+		if w.memory == m && w.shared {
+			return true
+		}
+	}
+	return false
 }
 
 func lowered(l abi.Label, sources, readers uint64) abi.Label {

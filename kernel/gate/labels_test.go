@@ -252,3 +252,30 @@ func TestLabelsSpread(t *testing.T) {
 		w.wantLabel(a, tainted())
 	}
 }
+
+// TestEndorseWhatIsShared checks that nobody vouches for one side of a window
+// while the other side is still tainted: the next look or write would undo it,
+// and nobody would notice.
+func TestEndorseWhatIsShared(t *testing.T) {
+	w := newWorld(t)
+	maker := w.lowering(abi.RightEndorse, abi.Label{Sources: web})
+	args := abi.Args{W: [6]uint64{4096}}
+	w.root.do(maker, abi.RegionCreate, &args, abi.StatusOK)
+	r, address := abi.Handle(args.W[0]), args.W[1]
+	a := w.boot(8)
+	h := w.give(w.root, r, a, abi.Whole(mapper|abi.RightWrite))
+	a.mapAt(h, 0, 4096, abi.RegionShared)
+	a.taint()
+	endorse := &abi.Args{W: [6]uint64{web}}
+	w.refused(w.root, r, abi.LabelEndorse, endorse, abi.StatusState)
+
+	self, status := w.kernel.BootTaskCapability(w.root.port, a.port, abi.RightInvoke|abi.RightEndorse)
+	if status != abi.StatusOK {
+		t.Fatal(status)
+	}
+	w.refused(w.root, self, abi.LabelEndorse, endorse, abi.StatusState)
+	a.do(h, abi.RegionUnmap, &abi.Args{W: [6]uint64{address}}, abi.StatusOK)
+	w.root.do(self, abi.LabelEndorse, endorse, abi.StatusOK)
+	w.root.do(r, abi.LabelEndorse, endorse, abi.StatusOK)
+	w.wantLabel(a, abi.LabelBottom())
+}
