@@ -28,7 +28,7 @@ func (n *Node) Reach() []reach.Row {
 }
 
 // noteTask remembers which task an object stands for.
-func (b *Booted) noteTask(t *Task, of *Task, h abi.Handle) {
+func (b *Booted) noteTask(t, of *Task, h abi.Handle) {
 	a := abi.Args{}
 	if t.Port.Invoke(h, abi.CapInspect, &a) == abi.StatusOK {
 		b.taskOf[a.W[3]] = of.Port.TaskID()

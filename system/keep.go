@@ -64,7 +64,7 @@ func (l *watchedLog) Append(record []byte) abi.Status {
 // keepTidy clears away behind revocations and deaths.
 func (n *Node) keepTidy() {
 	for !n.ending.Load() {
-		for n.kernel.Tidy(tidySteps) { //nolint:revive // empty-block: the work is in the condition
+		for n.kernel.Tidy(tidySteps) { // the work is in the condition
 		}
 		n.watch.idle.Park(n.machine.Now() + sweepNS)
 	}
@@ -98,7 +98,7 @@ func (n *Node) Stop() error {
 	n.mu.Unlock()
 	if n.Booted != nil {
 		for _, t := range slices.Backward(n.tasks) {
-			t.Port.Invoke(0, abi.TaskExit, &abi.Args{})
+			_ = t.Port.Invoke(0, abi.TaskExit, &abi.Args{}) // it may be dead already
 		}
 	}
 	late := n.await(n.machine.Now() + stopNS)
@@ -106,9 +106,9 @@ func (n *Node) Stop() error {
 	n.watch.idle.Unpark()
 	n.watch.time.Unpark()
 	n.keepers.Wait()
-	for n.kernel.Tidy(tidySteps) { //nolint:revive // empty-block: the work is in the condition
+	for n.kernel.Tidy(tidySteps) { // the work is in the condition
 	}
-	n.kernel.Journal().Append(journal.Record{Kind: journal.KindNote, Text: "the node stops"})
+	_ = n.kernel.Journal().Append(journal.Record{Kind: journal.KindNote, Text: "the node stops"}) // a full disk stops too
 	err := n.store.close()
 	if len(late) > 0 {
 		return errors.Join(fmt.Errorf("still running: %s: a program must call the kernel, or ask Alive", strings.Join(late, ", ")), err)

@@ -63,11 +63,10 @@ func (n *Node) ended(t *Task) {
 
 // contain runs a program and turns its panic into a fault of its task.
 func (n *Node) contain(t *Task, p Program) (code uint64) {
-	//nolint:revive // defer: recover is called by what is deferred
 	defer func() {
 		if cause := recover(); cause != nil {
 			mustBeTheirs(cause)
-			n.kernel.Journal().Append(journal.Record{Kind: journal.KindNote, Task: t.Port.TaskID(), Text: panicText(cause)})
+			_ = n.kernel.Journal().Append(journal.Record{Kind: journal.KindNote, Task: t.Port.TaskID(), Text: panicText(cause)})
 			fault(t.Port)
 			code = ExitPanic
 		}
@@ -80,7 +79,6 @@ type contained struct{ gate.Handler }
 
 // Serve serves, and answers StatusPeerDead for a handler that panicked.
 func (c contained) Serve(p *gate.Port, m *abi.Message) (status abi.Status) {
-	//nolint:revive // defer: recover is called by what is deferred
 	defer func() {
 		if cause := recover(); cause != nil {
 			mustBeTheirs(cause)
@@ -95,7 +93,7 @@ func (c contained) Serve(p *gate.Port, m *abi.Message) (status abi.Status) {
 // fault reports a panic to the task's supervisor. Whatever that answers, the
 // program is over: its stack is gone.
 func fault(p *gate.Port) {
-	p.Invoke(0, abi.TaskFault, &abi.Args{W: [abi.ArgWords]uint64{FaultPanic}})
+	_ = p.Invoke(0, abi.TaskFault, &abi.Args{W: [abi.ArgWords]uint64{FaultPanic}})
 }
 
 // panicText is what the journal keeps of a panic.

@@ -106,8 +106,8 @@ func TestStartStop(t *testing.T) {
 		n := start(t, system.Config{Programs: []system.Program{{Name: "wait", Run: func(t *system.Task) uint64 {
 			served.Store(true)
 			var m abi.Message
-			t.Port.Invoke(0, abi.TaskFault, &abi.Args{}) // nobody serves faults: it dies here
-			t.Port.Invoke(1, abi.EndpointReceive, &abi.Args{Message: &m})
+			_ = t.Port.Invoke(0, abi.TaskFault, &abi.Args{}) // nobody serves faults: it dies here
+			_ = t.Port.Invoke(1, abi.EndpointReceive, &abi.Args{Message: &m})
 			return 0
 		}}}})
 		spawn(t, n, "wait", 0)
@@ -138,9 +138,9 @@ func TestWaitersEnd(t *testing.T) {
 	n := start(t, system.Config{Programs: []system.Program{{Name: "wait", Run: func(t *system.Task) uint64 {
 		waiting <- struct{}{}
 		a := abi.Args{}
-		t.Port.Invoke(t.Handle("none"), abi.NotificationWait, &a)
+		_ = t.Port.Invoke(t.Handle("none"), abi.NotificationWait, &a)
 		p := abi.Args{W: [6]uint64{1 << 20}}
-		for t.Port.Invoke(0, abi.TaskFault, &p) == abi.StatusOK { //nolint:revive // empty-block: until it dies
+		for t.Port.Invoke(0, abi.TaskFault, &p) == abi.StatusOK { // until it dies
 		}
 		return 0
 	}}}})
@@ -170,8 +170,8 @@ func TestStubbornProgramIsNamed(t *testing.T) {
 
 func TestPanicIsAFault(t *testing.T) {
 	n := start(t, system.Config{Programs: []system.Program{{Name: "fall", Run: func(t *system.Task) uint64 {
-		var none *system.Task
-		return uint64(len(none.Name))
+		nothing := map[string]*system.Task{}
+		return uint64(len(nothing[t.Name].Name))
 	}}}})
 	defer stop(t, n)
 	a := n.Task("a")
@@ -194,11 +194,10 @@ func TestHandlerPanicSparesTheCaller(t *testing.T) {
 	defer stop(t, n)
 	a, b := n.Task("a"), n.Task("b")
 	ok(t, a.Serve(a.Handle("door"), system.HandlerFunc(func(_ *gate.Port, m *abi.Message) abi.Status {
-		var none []byte
-		m.Data[0] = none[m.Words[0]]
+		m.Data[0] = m.Data[m.Words[0]]
 		return abi.StatusOK
 	})))
-	var m abi.Message
+	m := abi.Message{Words: [4]uint64{1 << 20}}
 	if status := b.Invoke("door", abi.EndpointCall, &abi.Args{Message: &m}); status != abi.StatusPeerDead {
 		t.Errorf("got %v", status.Name())
 	}
@@ -415,14 +414,12 @@ func TestKilledProcess(t *testing.T) {
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(40+(run*37)%83) * time.Millisecond)
+		grown(t, system.JournalPath(dir))
+		time.Sleep(time.Duration(run*37%83) * time.Millisecond / 2)
 		if err := child.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		_ = child.Wait()
-		if _, err := os.Stat(system.JournalPath(dir)); err != nil {
-			continue // it was killed before it had begun
-		}
 		at, _ := verify(t, system.JournalPath(dir))
 		if at.Count < records {
 			t.Fatalf("run %d: %d records, before %d", run, at.Count, records)
@@ -436,13 +433,34 @@ func TestKilledProcess(t *testing.T) {
 	stop(t, n)
 }
 
+// grown waits until a journal is longer than it was.
+func grown(t *testing.T, path string) {
+	t.Helper()
+	size := func() int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
+	const enough = 32 << 10
+	before := size()
+	for deadline := time.Now().Add(30 * time.Second); size() < before+enough; {
+		if time.Now().After(deadline) {
+			t.Fatal("the node records nothing")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func runUntilKilled(t *testing.T, dir string) {
+	t.Helper()
 	n := start(t, system.Config{DataDir: dir, Record: true})
 	a := n.Task("a")
 	for a.Port.Alive() {
 		args := abi.Args{W: [6]uint64{4096}}
 		if a.Invoke("budget", abi.RegionCreate, &args) == abi.StatusOK {
-			a.Port.Invoke(abi.Handle(args.W[0]), abi.CapDelete, &abi.Args{})
+			_ = a.Port.Invoke(abi.Handle(args.W[0]), abi.CapDelete, &abi.Args{})
 		}
 	}
 }

@@ -80,7 +80,7 @@ func parseHead(text string) ([]byte, error) {
 var errFault = errors.New("fault")
 
 // verifyJournal checks the journal in a file and prints what it found.
-func verifyJournal(w io.Writer, path string, anchor []byte, asJSON bool) error { //nolint:revive // flag-parameter: how to print
+func verifyJournal(w io.Writer, path string, anchor []byte, asJSON bool) error {
 	var v journal.Verifier
 	var r journal.Record
 	passed := anchor == nil
@@ -173,7 +173,7 @@ type line struct {
 	Type     string     `json:"type,omitempty"`
 	Object   uint64     `json:"object,omitempty"`
 	Rights   string     `json:"rights,omitempty"`
-	Pass     string     `json:"pass,omitempty"`
+	Onward   string     `json:"may_pass_on,omitempty"`
 	Badge    uint64     `json:"badge,omitempty"`
 	Before   *abi.Label `json:"before,omitempty"`
 	After    *abi.Label `json:"after,omitempty"`
@@ -197,7 +197,7 @@ func lineOf(r *journal.Record) line {
 		l.Type = r.Type.String()
 	}
 	if r.Rights|r.Pass != 0 {
-		l.Rights, l.Pass = r.Rights.String(), r.Pass.String()
+		l.Rights, l.Onward = r.Rights.String(), r.Pass.String()
 	}
 	if r.Before != (abi.Label{}) {
 		l.Before = &r.Before
@@ -231,7 +231,7 @@ func oneLine(r *journal.Record) string {
 	add("status", l.Status, l.Status != "")
 	add(l.Type, l.Object, l.Type != "")
 	add("rights", l.Rights, l.Rights != "")
-	add("pass", l.Pass, l.Pass != "")
+	add("pass", l.Onward, l.Onward != "")
 	add("badge", l.Badge, l.Badge != 0)
 	if l.Before != nil {
 		add("before", labelText(*l.Before), true)

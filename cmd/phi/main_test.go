@@ -29,7 +29,7 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	phi = filepath.Join(dir, "phi")
 	if out, err := exec.Command("go", "build", "-o", phi, ".").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
@@ -44,6 +44,7 @@ func buildAndRun(m *testing.M) int {
 // script runs in an empty folder of its own. The command "file NAME" writes
 // the lines below it into a file.
 func TestStories(t *testing.T) {
+	t.Parallel()
 	scripts, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(scripts) == 0 {
 		t.Fatal("no scripts", err)
@@ -71,6 +72,7 @@ func TestStories(t *testing.T) {
 
 // play runs a script and returns it with what its commands print now.
 func play(t *testing.T, script string) string {
+	t.Helper()
 	dir := t.TempDir()
 	var out strings.Builder
 	for i, block := range strings.Split(strings.TrimRight(script, "\n"), "\n\n") {
@@ -96,6 +98,7 @@ func play(t *testing.T, script string) string {
 
 // command runs phi and returns what it prints.
 func command(t *testing.T, dir string, arguments []string) string {
+	t.Helper()
 	c := exec.Command(phi, arguments...)
 	c.Dir = dir
 	c.Env = append(os.Environ(), "NO_COLOR=1")

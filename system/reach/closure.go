@@ -111,23 +111,29 @@ func (g *Graph) through() *Graph {
 		if task&virtual != 0 {
 			continue
 		}
-		puppets := []uint64{task}
-		for i := 0; i < len(puppets); i++ {
-			for _, other := range g.tasks {
-				if g.commands(puppets[i], other) && !slices.Contains(puppets, other) {
-					puppets = append(puppets, other)
+		for _, puppet := range g.puppets(task) {
+			for _, o := range g.objects {
+				if o.ID&virtual != 0 {
+					continue
 				}
-			}
-		}
-		for _, o := range g.objects {
-			for _, puppet := range puppets {
 				for _, p := range g.held[edge{puppet, o.ID}] {
-					if o.ID&virtual == 0 {
-						t.Hold(task, o, p)
-					}
+					t.Hold(task, o, p)
 				}
 			}
 		}
 	}
 	return t
+}
+
+// puppets returns a task and all that it commands, directly or through others.
+func (g *Graph) puppets(task uint64) []uint64 {
+	all := []uint64{task}
+	for i := 0; i < len(all); i++ {
+		for _, other := range g.tasks {
+			if g.commands(all[i], other) && !slices.Contains(all, other) {
+				all = append(all, other)
+			}
+		}
+	}
+	return all
 }

@@ -95,10 +95,8 @@ func (g *Graph) Hold(task uint64, o Object, p Power) bool {
 	g.tasks = insert(g.tasks, task, compareNumbers)
 	g.objects = insert(g.objects, o, func(a, b Object) int { return cmp.Compare(a.ID, b.ID) })
 	at := edge{task, o.ID}
-	for _, have := range g.held[at] {
-		if p.within(have) {
-			return false
-		}
+	if slices.ContainsFunc(g.held[at], p.within) {
+		return false
 	}
 	g.held[at] = append(slices.DeleteFunc(g.held[at], func(have Power) bool { return have.within(p) }), p)
 	return true

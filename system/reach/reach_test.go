@@ -196,24 +196,24 @@ func (w *world) step() {
 	if w.random.Chance(300) {
 		a.Message.Moves = 1
 	}
-	switch one.Type {
+	switch one.Type { //nolint:exhaustive // the others are minted from
 	case abi.ObjectEndpoint:
 		calls := []abi.Call{abi.EndpointSend, abi.EndpointReceive, abi.CapMint}
 		mint = abi.Whole(one.Pass)
-		p.Invoke(one.Handle, calls[w.random.Below(3)], &a)
+		_ = p.Invoke(one.Handle, calls[w.random.Below(3)], &a)
 	case abi.ObjectTask:
 		a.W[0] = uint64(other.Handle)
-		p.Invoke(one.Handle, abi.TaskGrant, &a)
+		_ = p.Invoke(one.Handle, abi.TaskGrant, &a)
 	case abi.ObjectBudget:
 		a.W = [abi.ArgWords]uint64{8}
 		if w.random.Chance(500) {
-			p.Invoke(one.Handle, abi.EndpointCreate, &abi.Args{W: [6]uint64{2}, Label: abi.LabelTop()})
+			_ = p.Invoke(one.Handle, abi.EndpointCreate, &abi.Args{W: [6]uint64{2}, Label: abi.LabelTop()})
 		} else if p.Invoke(one.Handle, abi.TaskCreate, &a) == abi.StatusOK {
 			w.adopt(id, abi.Handle(a.W[0]), p, a.W[1])
 		}
 	default:
 		mint = abi.Whole(one.Pass)
-		p.Invoke(one.Handle, abi.CapMint, &a)
+		_ = p.Invoke(one.Handle, abi.CapMint, &a)
 	}
 }
 
@@ -224,7 +224,7 @@ func (w *world) adopt(parent uint64, h abi.Handle, p *gate.Port, id uint64) {
 		root = r
 	}
 	w.maker[id] = root
-	p.Invoke(h, abi.TaskStart, &abi.Args{})
+	_ = p.Invoke(h, abi.TaskStart, &abi.Args{})
 }
 
 // TestClosureBoundsTheKernel lets random tasks of random manifests do what the

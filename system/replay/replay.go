@@ -47,25 +47,28 @@ tasks:
   - {name: server, slots: 64, budget: {memory: 8MiB, slots: 256, tokens: 1e5}}
 `
 
-// text returns the scenario with all its clients.
-func text() string {
-	s := scenario
-	for i := range clients {
-		s += fmt.Sprintf(`  - name: client-%d
+// client is the part of the manifest that each client has.
+const client = `  - name: client-%d
     slots: 32
     budget: {memory: 1MiB, slots: 64}
     holds:
       - {object: desk, rights: [INVOKE, SEND], badge: %d}
       - {object: guarded, rights: [INVOKE, SEND]}
       - {object: board, rights: [INVOKE, READ, WRITE]}
-`, i, i+1)
+`
+
+// text returns the scenario with all its clients.
+func text() []byte {
+	s := []byte(scenario)
+	for i := range clients {
+		s = fmt.Appendf(s, client, i, i+1)
 	}
 	return s
 }
 
 // Run runs the scenario of a seed, and returns the records of its journal.
 func Run(seed uint64) ([][]byte, error) {
-	m, err := manifest.Parse("scenario", []byte(text()))
+	m, err := manifest.Parse("scenario", text())
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +99,7 @@ func Run(seed uint64) ([][]byte, error) {
 	if report := machine.Run(); !report.OK() {
 		return nil, fmt.Errorf("the scenario of seed %d did not end: %+v", seed, report)
 	}
-	for k.Tidy(1 << 10) { //nolint:revive // empty-block: the work is in the condition
+	for k.Tidy(1 << 10) { // the work is in the condition
 	}
 	return log.Records(), nil
 }
@@ -117,37 +120,38 @@ func (p *play) server(t *system.Task) {
 		}
 		if answer := m.Reply; answer != 0 {
 			m.Words[0]++
-			t.Port.Invoke(answer, abi.EndpointReply, &abi.Args{Message: &m})
+			_ = t.Port.Invoke(answer, abi.EndpointReply, &abi.Args{Message: &m})
 		}
 		if served%(rounds/2) == 0 {
-			t.Invoke("board", abi.CapRevoke, &abi.Args{})
+			_ = t.Invoke("board", abi.CapRevoke, &abi.Args{})
 		}
 		p.kernel.Tidy(8)
 	}
 }
 
-// client does this and that, as its own random numbers say.
+// client does this and that, as its own random numbers say. Refusals are part
+// of the play.
 func (p *play) client(t *system.Task, random *prng.Source) {
 	defer func() { p.left-- }()
 	for range rounds {
 		m := abi.Message{Deadline: p.machine.Now() + answerNS, Words: [abi.MessageWords]uint64{random.Uint64()}}
 		switch random.Below(6) {
 		case 0:
-			t.Invoke("desk", abi.EndpointSend, &abi.Args{Message: &m})
+			_ = t.Invoke("desk", abi.EndpointSend, &abi.Args{Message: &m})
 		case 1:
-			t.Invoke("board", abi.RegionWrite, &abi.Args{Bytes: []byte(t.Name)})
+			_ = t.Invoke("board", abi.RegionWrite, &abi.Args{Bytes: []byte(t.Name)})
 		case 2:
-			t.Invoke("board", abi.RegionRead, &abi.Args{Bytes: make([]byte, 8)})
+			_ = t.Invoke("board", abi.RegionRead, &abi.Args{Bytes: make([]byte, 8)})
 		case 3:
 			m.Label = abi.Label{Sources: 1, Readers: ^uint64(0)}
-			t.Invoke("guarded", abi.EndpointSend, &abi.Args{Message: &m})
+			_ = t.Invoke("guarded", abi.EndpointSend, &abi.Args{Message: &m})
 		case 4:
 			a := abi.Args{W: [abi.ArgWords]uint64{4096}}
 			if t.Invoke("budget", abi.RegionCreate, &a) == abi.StatusOK {
-				t.Port.Invoke(abi.Handle(a.W[0]), abi.CapDelete, &abi.Args{})
+				_ = t.Port.Invoke(abi.Handle(a.W[0]), abi.CapDelete, &abi.Args{})
 			}
 		default:
-			t.Invoke("desk", abi.EndpointCall, &abi.Args{Message: &m})
+			_ = t.Invoke("desk", abi.EndpointCall, &abi.Args{Message: &m})
 		}
 	}
 }

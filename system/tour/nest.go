@@ -50,7 +50,7 @@ func (n *nest) program(t *system.Task) uint64 {
 			n.reached <- abi.StatusState
 			return 1
 		}
-		t.Port.Invoke(bell, abi.NotificationWait, &abi.Args{W: [abi.ArgWords]uint64{1}})
+		_ = t.Port.Invoke(bell, abi.NotificationWait, &abi.Args{W: [abi.ArgWords]uint64{1}}) // until it is killed
 		return 0
 	}
 	call := func() abi.Status {
@@ -60,11 +60,11 @@ func (n *nest) program(t *system.Task) uint64 {
 	n.reached <- status
 	for status == abi.StatusOK {
 		soon := uint64(t.Machine().Now() + lookAgainNS)
-		t.Port.Invoke(bell, abi.NotificationWait, &abi.Args{W: [abi.ArgWords]uint64{1, soon}})
+		_ = t.Port.Invoke(bell, abi.NotificationWait, &abi.Args{W: [abi.ArgWords]uint64{1, soon}}) // a pause
 		status = call()
 	}
 	n.refused <- status
-	t.Port.Invoke(bell, abi.NotificationWait, &abi.Args{W: [abi.ArgWords]uint64{1}})
+	_ = t.Port.Invoke(bell, abi.NotificationWait, &abi.Args{W: [abi.ArgWords]uint64{1}}) // until it is killed
 	return 0
 }
 
@@ -113,7 +113,7 @@ func (l *level) spawn(program uint64) abi.Status {
 // deepen starts three levels and revokes at the top.
 func (g *guide) deepen() {
 	top := g.node.Task("supervisor")
-	g.nest.before = g.available("supervisor", abi.ResourceMemory)
+	g.nest.before = g.available("supervisor")
 	program, _ := g.node.Program("nest")
 	first := level{of: top, budget: top.Handle("budget"), notes: top.Handle("notes"), left: levels - 1}
 	g.show("supervisor", "TaskCreate, TaskGrant, TaskStart level 1", first.spawn(program), abi.StatusOK)
@@ -124,7 +124,7 @@ func (g *guide) deepen() {
 	g.show("level 3", "EndpointCall notes, as levels 1 and 2 let it", g.hear(g.nest.reached), abi.StatusOK)
 	g.do("supervisor", "notes", abi.CapRevoke, &abi.Args{}, abi.StatusOK)
 	g.show("level 3", "EndpointCall notes", g.hear(g.nest.refused), abi.StatusRevoked)
-	g.invoke("worker", "notes, from another giver", g.nest.bystander, abi.EndpointCall, &abi.Args{Message: text("still here")}, abi.StatusOK)
+	g.on("worker", "notes, from another giver", g.nest.bystander).do(abi.EndpointCall, &abi.Args{Message: text("still here")}, abi.StatusOK)
 }
 
 // hear waits for what a level reports, with a limit: a tour that hangs shows
@@ -144,12 +144,12 @@ func (g *guide) hear(from <-chan abi.Status) abi.Status {
 
 // kill ends the first level and with it the others.
 func (g *guide) kill() {
-	during := g.available("supervisor", abi.ResourceMemory)
-	g.invoke("supervisor", "level 1", g.nest.first, abi.TaskKill, &abi.Args{}, abi.StatusOK)
+	during := g.available("supervisor")
+	g.on("supervisor", "level 1", g.nest.first).do(abi.TaskKill, &abi.Args{}, abi.StatusOK)
 	a := abi.Args{}
 	g.quiet("supervisor", g.nest.first, abi.TaskInspect, &a)
 	g.note("level 1 is %v now", task.State(a.W[1]))
-	g.invoke("supervisor", "the budget of level 1", g.nest.share, abi.CapDelete, &abi.Args{}, abi.StatusOK)
+	g.on("supervisor", "the budget of level 1", g.nest.share).do(abi.CapDelete, &abi.Args{}, abi.StatusOK)
 	g.note("memory of the supervisor: %d bytes before the levels, %d with them, %d now", g.nest.before, during, g.settled())
 }
 
@@ -158,7 +158,7 @@ func (g *guide) kill() {
 func (g *guide) settled() uint64 {
 	parker, machine := g.node.Machine().NewParker(), g.node.Machine()
 	last := uint64(0)
-	for now := g.available("supervisor", abi.ResourceMemory); now != last; now = g.available("supervisor", abi.ResourceMemory) {
+	for now := g.available("supervisor"); now != last; now = g.available("supervisor") {
 		last = now
 		parker.Park(machine.Now() + settleNS)
 	}

@@ -31,7 +31,7 @@ func (g *guide) call() {
 // every table, so it takes one that web's own table has nothing under.
 func (g *guide) forge() {
 	stolen := g.node.Task("notes").Handle("clipboard")
-	g.invoke("web", fmt.Sprintf("number %#x, a forged handle", uint64(stolen)), stolen,
+	g.on("web", fmt.Sprintf("number %#x, a forged handle", uint64(stolen)), stolen).do(
 		abi.RegionRead, &abi.Args{Bytes: make([]byte, 4)}, abi.StatusBadHandle)
 }
 
@@ -44,7 +44,7 @@ func (g *guide) passOn() {
 	g.do("worker", "desk", abi.EndpointReceive, &abi.Args{Message: m}, abi.StatusOK)
 	g.nest.bystander = m.Handles[0]
 	m = text("buy seeds")
-	g.invoke("worker", "notes, as it was given them", g.nest.bystander, abi.EndpointCall, &abi.Args{Message: m}, abi.StatusOK)
+	g.on("worker", "notes, as it was given them", g.nest.bystander).do(abi.EndpointCall, &abi.Args{Message: m}, abi.StatusOK)
 	g.note("the answer: this is note %d; the server saw badge %d", m.Words[0], m.Words[1])
 }
 
@@ -63,12 +63,12 @@ func (g *guide) handOver() {
 	g.quiet("worker", g.node.Task("worker").Handle("desk"), abi.EndpointReceive, &abi.Args{Message: m})
 	window := m.Handles[0]
 	a = abi.Args{W: [abi.ArgWords]uint64{0, 64 << 10, abi.RegionPrivate}}
-	g.invoke("worker", "clipboard", window, abi.RegionMap, &a, abi.StatusOK)
+	g.on("worker", "clipboard", window).do(abi.RegionMap, &a, abi.StatusOK)
 	address := a.W[0]
 	g.note("at address %#x, as in every other task; there it says %q", address, g.look("worker", address, len(said)))
 	g.do("notes", "clipboard", abi.CapRevoke, &abi.Args{}, abi.StatusOK)
 	g.note("at the same address it now says %q", g.look("worker", address, 4))
-	g.invoke("worker", "clipboard", window, abi.RegionRead, &abi.Args{Bytes: make([]byte, 4)}, abi.StatusRevoked)
+	g.on("worker", "clipboard", window).do(abi.RegionRead, &abi.Args{Bytes: make([]byte, 4)}, abi.StatusRevoked)
 }
 
 // look reads what a task sees in its memory, past the kernel, as the task's
@@ -83,17 +83,17 @@ func (g *guide) look(who string, address uint64, length int) string {
 
 // overspend asks for more than there is.
 func (g *guide) overspend() {
-	before := g.available("coordinator", abi.ResourceMemory)
+	before := g.available("coordinator")
 	g.do("coordinator", "budget, of 2 MiB", abi.RegionCreate, &abi.Args{W: [abi.ArgWords]uint64{2 << 20}}, abi.StatusBudget)
-	after := g.available("coordinator", abi.ResourceMemory)
+	after := g.available("coordinator")
 	g.note("available before: %d bytes; after: %d", before, after)
 }
 
-// available returns what is left of a task's budget.
-func (g *guide) available(who string, r abi.Resource) uint64 {
+// available returns what memory is left of a task's budget.
+func (g *guide) available(who string) uint64 {
 	a := abi.Args{}
 	g.quiet(who, g.node.Task(who).Handle("budget"), abi.BudgetInspect, &a)
-	return a.W[r]
+	return a.W[abi.ResourceMemory]
 }
 
 // launder lets text of the web reach a task that may send mail.
@@ -123,7 +123,7 @@ func (g *guide) vouch() {
 		return
 	}
 	a := abi.Args{W: [abi.ArgWords]uint64{4096}}
-	g.invoke("reviewer", "vouch, a sheet", reviewer.Handle("vouch"), abi.RegionCreate, &a, abi.StatusOK)
+	g.on("reviewer", "vouch, a sheet", reviewer.Handle("vouch")).do(abi.RegionCreate, &a, abi.StatusOK)
 	whole := abi.Handle(a.W[0])
 	mint := abi.Mint{
 		Rights: abi.RightGrant, Pass: abi.RightInvoke | abi.RightWrite,
@@ -136,9 +136,9 @@ func (g *guide) vouch() {
 	g.do("assistant", "review, for the sheet", abi.EndpointCall, &abi.Args{Message: m}, abi.StatusOK)
 	letter := []byte("dear aunt, thank you")
 	web := g.node.Manifest.Source("web")
-	g.invoke("assistant", "the sheet", m.Handles[0], abi.RegionWrite, &abi.Args{Bytes: letter}, abi.StatusOK)
-	g.invoke("assistant", "the sheet, by itself", m.Handles[0], abi.LabelEndorse, &abi.Args{W: [abi.ArgWords]uint64{web}}, abi.StatusRights)
-	g.invoke("reviewer", "the sheet", whole, abi.LabelEndorse, &abi.Args{W: [abi.ArgWords]uint64{web}}, abi.StatusOK)
+	g.on("assistant", "the sheet", m.Handles[0]).do(abi.RegionWrite, &abi.Args{Bytes: letter}, abi.StatusOK)
+	g.on("assistant", "the sheet, by itself", m.Handles[0]).do(abi.LabelEndorse, &abi.Args{W: [abi.ArgWords]uint64{web}}, abi.StatusRights)
+	g.on("reviewer", "the sheet", whole).do(abi.LabelEndorse, &abi.Args{W: [abi.ArgWords]uint64{web}}, abi.StatusOK)
 	g.quiet("reviewer", whole, abi.RegionRead, &abi.Args{Bytes: letter})
 	g.do("reviewer", "outbox", abi.EndpointSend, &abi.Args{Message: text(string(letter))}, abi.StatusOK)
 	g.do("mailer", "outbox", abi.EndpointReceive, &abi.Args{Message: m}, abi.StatusOK)

@@ -31,7 +31,7 @@ const arenaBytes = 1 << 30
 
 // guide leads through the tour.
 type guide struct {
-	*printer
+	*paper
 
 	node *system.Node
 	nest *nest
@@ -41,7 +41,7 @@ type guide struct {
 // Run walks the tour and prints it to w. It returns an error when the node
 // cannot be started, and when the kernel answers otherwise than it should.
 func Run(w io.Writer, options Options) error {
-	g := &guide{printer: &printer{to: w, color: options.Color}, nest: newNest()}
+	g := &guide{paper: &paper{to: w, color: options.Color}, nest: newNest()}
 	node, err := system.Start(system.Config{
 		Programs: []system.Program{{Name: "nest", Run: g.nest.program}},
 		Host:     host.Config{ArenaBytes: arenaBytes},
@@ -51,7 +51,7 @@ func Run(w io.Writer, options Options) error {
 	}
 	g.node = node
 	g.walk()
-	return errors.Join(g.err, node.Stop(), g.printer.err)
+	return errors.Join(g.err, node.Stop(), g.paper.err)
 }
 
 // walk goes through the steps, and stops at the first surprise.
@@ -83,20 +83,30 @@ func (g *guide) walk() {
 
 // do makes a call on a capability that the manifest names, and shows it. What
 // follows the name behind a comma is for the reader.
-func (g *guide) do(who, name string, c abi.Call, a *abi.Args, want abi.Status) abi.Status {
+func (g *guide) do(who, name string, c abi.Call, a *abi.Args, want abi.Status) {
 	known, _, _ := strings.Cut(name, ",")
-	return g.invoke(who, name, g.node.Task(who).Handle(known), c, a, want)
+	g.on(who, name, g.node.Task(who).Handle(known)).do(c, a, want)
 }
 
-// invoke makes a call and shows it. A status that is not the wanted one ends
-// the tour.
-func (g *guide) invoke(who, name string, h abi.Handle, c abi.Call, a *abi.Args, want abi.Status) abi.Status {
-	if g.err != nil {
-		return abi.StatusState // nothing more is done after a surprise
+// act is a call about to be made and shown: by whom, and on what, under what
+// the reader knows it as.
+type act struct {
+	guide     *guide
+	who, name string
+	handle    abi.Handle
+}
+
+// on says on which capability a task acts.
+func (g *guide) on(who, name string, h abi.Handle) act { return act{g, who, name, h} }
+
+// do makes the call and shows it. A status that is not the wanted one ends the
+// tour, and nothing more is done.
+func (t act) do(c abi.Call, a *abi.Args, want abi.Status) {
+	if t.guide.err != nil {
+		return
 	}
-	status := g.node.Task(who).Port.Invoke(h, c, a)
-	g.show(who, c.String()+" "+name, status, want)
-	return status
+	status := t.guide.node.Task(t.who).Port.Invoke(t.handle, c, a)
+	t.guide.show(t.who, c.String()+" "+t.name, status, want)
 }
 
 // show prints what was done and what came of it.

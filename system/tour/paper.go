@@ -15,15 +15,15 @@ const (
 	whatWidth = 47
 )
 
-// printer writes the tour. It remembers the first error of writing.
-type printer struct {
+// paper is what the tour is written on. It remembers the first error of writing.
+type paper struct {
 	to    io.Writer
 	color bool
 	told  [abi.StatusCount]bool // refusals whose text was printed
 	err   error
 }
 
-func (p *printer) line(format string, values ...any) {
+func (p *paper) line(format string, values ...any) {
 	text := strings.TrimRight(fmt.Sprintf(format, values...), " ")
 	if _, err := fmt.Fprintln(p.to, text); err != nil && p.err == nil {
 		p.err = err
@@ -32,7 +32,7 @@ func (p *printer) line(format string, values ...any) {
 
 // answer prints a call and its status; a refusal, the first time, with its
 // text, which says the remedy.
-func (p *printer) answer(who, what string, status abi.Status) {
+func (p *paper) answer(who, what string, status abi.Status) {
 	if status == abi.StatusOK {
 		p.result(who, what, p.paint("32", "ok"))
 		return
@@ -46,25 +46,25 @@ func (p *printer) answer(who, what string, status abi.Status) {
 }
 
 // result prints one thing that was done and what came of it.
-func (p *printer) result(who, what, result string) {
+func (p *paper) result(who, what, result string) {
 	p.line("%s %s → %s", pad(who, whoWidth), pad(what, whatWidth), result)
 }
 
 // note prints what came back beside the status.
-func (p *printer) note(format string, values ...any) {
+func (p *paper) note(format string, values ...any) {
 	p.line("%s  %s", strings.Repeat(" ", whoWidth), fmt.Sprintf(format, values...))
 }
 
 // paint uses a colour of the terminal, by its number.
-func (p *printer) paint(number, text string) string {
+func (p *paper) paint(number, text string) string {
 	if !p.color {
 		return text
 	}
 	return "\x1b[" + number + "m" + text + "\x1b[0m"
 }
 
-func (p *printer) strong(text string) string { return p.paint("1", text) }
-func (p *printer) faint(text string) string  { return p.paint("2", text) }
+func (p *paper) strong(text string) string { return p.paint("1", text) }
+func (p *paper) faint(text string) string  { return p.paint("2", text) }
 
 // pad fills a column with spaces, counting characters.
 func pad(text string, width int) string {
