@@ -88,7 +88,9 @@ func (t *Tree) drain(o *Object) {
 		return
 	}
 	old := o.epoch.Load() & 1
-	t.renew(o, old^1)
+	if !mutant.On(mutant.RevokeKeepsCaches) {
+		t.renew(o, old^1)
+	}
 	if o.inside[old].Load() == 0 {
 		return
 	}
