@@ -103,8 +103,8 @@ func rows(c Config) []row {
 		row{"labels", "2 tasks, 4 doors, 2 sources", newLabelWorld},
 		row{"messages", "8 capabilities, 2 tasks, 1 mailbox of 1", newMessageWorld},
 		row{"tasks", "2 levels of tasks below 1", newTaskWorld})
-	addTree("shares", shares(), limits{tasks: 2, slots: 2, nodes: 4, generations: 1})
-	addTree("bounds", bounds(), limits{tasks: 2, slots: 2, nodes: 4, generations: 2})
+	addTree("shares", shares(), limits{tasks: 2, slots: 3, nodes: 3, generations: 1})
+	addTree("bounds", bounds(), limits{tasks: 2, slots: 3, nodes: 4, generations: 1})
 	addTree("transit", transit(1), limits{tasks: 2, slots: 2, nodes: 4, generations: 1})
 	addTree("transit of two", transit(2), limits{tasks: 2, slots: 2, nodes: 3, generations: 1})
 	list = append(list, row{"budgets", "1 task of 4 slots, 2 generations, 3 tokens", newBudgetWorld})

@@ -21,7 +21,7 @@ type Scenario struct {
 }
 
 // schedulesMax bounds the schedules of one scenario.
-const schedulesMax = 50_000
+const schedulesMax = 20_000
 
 // theatre is a simulated machine whose schedule is chosen by an enumeration. A
 // thread that waits for another in a loop lets that one go on: else the first
@@ -85,12 +85,12 @@ func scenes() []scene {
 func runScenarios() []Scenario {
 	var list []Scenario
 	for _, s := range scenes() {
-		list = append(list, s.run())
+		list = append(list, s.run(schedulesMax))
 	}
 	return list
 }
 
-func (s scene) run() (result Scenario) {
+func (s scene) run(limit int) (result Scenario) {
 	begun := time.Now()
 	result.Name = s.name
 	defer func() {
@@ -101,7 +101,7 @@ func (s scene) run() (result Scenario) {
 		result.Seconds = time.Since(begun).Seconds()
 	}()
 	var orders sim.Schedules
-	for again := true; again && result.Schedules < schedulesMax; again = orders.Next() {
+	for again := true; again && result.Schedules < limit; again = orders.Next() {
 		result.Schedules++
 		m := newTheatre(&orders)
 		threads, judge := s.play(m)
@@ -409,30 +409,20 @@ func playHandler(m *theatre) ([]func(), func() string) {
 	})
 }
 
-// playFamily makes more tasks below one than a slice of tidying sees to.
+// playFamily makes more tasks below one than a slice of tidying sees to, and
+// one below each of them.
 func playFamily(m *theatre) ([]func(), func() string) {
 	return dialogue(func() string {
-		const below = 24
-		s := &gateWorld{}
-		*s = *newGateWorldOn(m, 256, 64, 8, 8)
-		all := abi.Whole(abi.RightsAll &^ (abi.RightEndorse | abi.RightDeclassify))
-		make1 := func(p *gate.Port, budget abi.Handle) (*gate.Port, abi.Handle, abi.Handle) {
-			a := abi.Args{W: [6]uint64{below + 8}}
-			p.Invoke(budget, abi.TaskCreate, &a)
-			h := abi.Handle(a.W[0])
-			a = abi.Args{W: [6]uint64{uint64(budget)}, Mint: &all}
-			p.Invoke(h, abi.TaskGrant, &a)
-			given := abi.Handle(a.W[0])
-			p.Invoke(h, abi.TaskStart, &abi.Args{})
-			return s.started.started[len(s.started.started)-1], h, given
-		}
-		child, h, budget := make1(s.tasks[0], s.budgets[0])
+		const below = 20
+		w := newGateWorldOn(m, 256, 64, 8, 8)
+		child, h, budget := w.spawn(w.tasks[0], w.budgets[0], below+8)
 		var family []*gate.Port
 		for range below {
-			grandchild, _, _ := make1(child, budget)
-			family = append(family, grandchild)
+			second, _, purse := w.spawn(child, budget, 4)
+			third, _, _ := w.spawn(second, purse, 2)
+			family = append(family, second, third)
 		}
-		s.tasks[0].Invoke(h, abi.TaskKill, &abi.Args{})
+		w.tasks[0].Invoke(h, abi.TaskKill, &abi.Args{})
 		for _, p := range family {
 			if p.Invoke(abi.MakeHandle(0, 1), abi.CapInspect, &abi.Args{}) != abi.StatusKilled {
 				return "no effect after revoke: a task runs below a dead one"
@@ -440,4 +430,17 @@ func playFamily(m *theatre) ([]func(), func() string) {
 		}
 		return ""
 	})
+}
+
+// spawn lets a task make another, give it the budget and start it.
+func (w *gateWorld) spawn(p *gate.Port, budget abi.Handle, slots uint64) (made *gate.Port, task, purse abi.Handle) {
+	all := abi.Whole(abi.RightsAll &^ (abi.RightEndorse | abi.RightDeclassify))
+	a := abi.Args{W: [6]uint64{slots}}
+	p.Invoke(budget, abi.TaskCreate, &a)
+	task = abi.Handle(a.W[0])
+	a = abi.Args{W: [6]uint64{uint64(budget)}, Mint: &all}
+	p.Invoke(task, abi.TaskGrant, &a)
+	purse = abi.Handle(a.W[0])
+	p.Invoke(task, abi.TaskStart, &abi.Args{})
+	return w.started.started[len(w.started.started)-1], task, purse
 }

@@ -275,14 +275,15 @@ func (w *treeWorld) cancel(p *parcel) {
 	}
 }
 
-// close ends a task's CSpace and clears it away.
+// close ends a task's CSpace and clears it away. What the task was giving away
+// ends with it: it was the task's until it arrived.
 func (w *treeWorld) close(task int) {
 	w.tree.Close(w.spaces[task])
 	for done := 1; done > 0; {
 		done, w.ref.pending = w.tree.Reclaim(1)
 	}
 	for c := range w.ref.caps {
-		if d := &w.ref.caps[c]; d.task == task && !d.moving && w.ref.live(c) {
+		if d := &w.ref.caps[c]; d.task == task && w.ref.live(c) {
 			w.ref.end(c)
 		}
 	}

@@ -1,0 +1,29 @@
+//go:build mutants
+
+package capability_test
+
+import (
+	"bytes"
+	"testing"
+
+	"phios/verify/capability"
+)
+
+// TestMutants tests the verifier: each seeded bug must be found.
+func TestMutants(t *testing.T) {
+	list, err := capability.Mutants(capability.Always(), "all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	capability.PrintMutants(list, &text)
+	t.Log("\n" + text.String())
+	if len(list) < 25 {
+		t.Errorf("%d mutants, at least 25 were expected", len(list))
+	}
+	for _, m := range list {
+		if !m.Caught {
+			t.Errorf("%s was not found", m.Name)
+		}
+	}
+}
