@@ -41,7 +41,7 @@ func BenchmarkLookupMillion(b *testing.B) {
 			random := prng.New(1)
 			picks := make([]uint32, 1<<14)
 			for i := range picks {
-				picks[i] = uint32(random.Below(hot)) //nolint:gosec // G115: below a million
+				picks[i] = uint32(random.Below(hot))
 			}
 			var r Ref
 			b.ReportAllocs()

@@ -26,14 +26,14 @@ type grove struct {
 	t testing.TB
 }
 
-func newGrove(t testing.TB, change func(*Limits)) *grove {
-	t.Helper()
+func newGrove(tb testing.TB, change func(*Limits)) *grove {
+	tb.Helper()
 	limits := Limits{Nodes: 512, Objects: 32, Spaces: 16, Generations: abi.GenerationMax - 1}
 	if change != nil {
 		change(&limits)
 	}
-	g := &grove{Tree: New(goRelax{}, limits), t: t}
-	if t, ok := t.(*testing.T); ok {
+	g := &grove{Tree: New(goRelax{}, limits), t: tb}
+	if t, ok := tb.(*testing.T); ok {
 		t.Cleanup(g.check)
 	}
 	return g
@@ -280,7 +280,7 @@ func TestOtherRefusals(t *testing.T) {
 	g.reclaimAll()
 	pack := func(moves uint8, handles ...abi.Handle) func() abi.Status {
 		return func() abi.Status {
-			m := abi.Message{HandleCount: uint8(len(handles)), Moves: moves} //nolint:gosec // G115: at most eight
+			m := abi.Message{HandleCount: uint8(len(handles)), Moves: moves}
 			copy(m.Handles[:], handles)
 			_, status := g.Pack(s, &m)
 			return status

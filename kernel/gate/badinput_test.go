@@ -317,7 +317,7 @@ func TestShares(t *testing.T) {
 	child, _ := w.root.task(w.root.budget, 1)
 	w.root.do(e, abi.EndpointSend, &abi.Args{Message: &abi.Message{}}, abi.StatusOK)
 	with := func(h ...abi.Handle) *abi.Args {
-		m := &abi.Message{HandleCount: uint8(len(h))} //nolint:gosec // G115: few
+		m := &abi.Message{HandleCount: uint8(len(h))}
 		copy(m.Handles[:], h)
 		return &abi.Args{Message: m}
 	}

@@ -138,7 +138,7 @@ func callCases() []callCase {
 		{abi.InterruptAck, func(w *world) abi.Handle {
 			h := ownInterrupt(w)
 			w.root.do(h, abi.InterruptBind, &abi.Args{W: [6]uint64{uint64(w.root.notification()), 1}}, abi.StatusOK)
-			w.kernel.Interrupt(3)
+			_ = w.kernel.Interrupt(3) // the acknowledgement says whether it came
 			return h
 		}, noArgs},
 		{abi.LabelEndorse, ownLowering, words(0)},
@@ -183,6 +183,7 @@ func TestEveryCall(t *testing.T) {
 }
 
 func everyHandle(t *testing.T, c callCase) {
+	t.Helper()
 	w := newWorld(t, idle)
 	client := w.boot(32)
 	own := c.own(w)

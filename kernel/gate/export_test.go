@@ -56,7 +56,7 @@ func (k *Kernel) Objects() int {
 // NodesUsed returns how many capabilities there are, dead ones included that
 // were not cleared away.
 func (k *Kernel) NodesUsed() int {
-	return field(k.tree, "nodes").Len() - 1 - int(field(k.tree, "nodesFree").Uint()) //nolint:gosec // G115: small in tests
+	return field(k.tree, "nodes").Len() - 1 - int(field(k.tree, "nodesFree").Uint())
 }
 
 // Tasks returns how many tasks are not yet buried.
@@ -73,7 +73,7 @@ func (k *Kernel) sortedDomains() []*Domain {
 	for _, d := range k.domains {
 		list = append(list, d)
 	}
-	slices.SortFunc(list, func(a, b *Domain) int { return int(a.ID()) - int(b.ID()) }) //nolint:gosec // G115: small in tests
+	slices.SortFunc(list, func(a, b *Domain) int { return int(a.ID()) - int(b.ID()) })
 	return list
 }
 

@@ -3,6 +3,7 @@ package gate_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"phios/abi"
@@ -62,7 +63,7 @@ func (s *scenario) word() uint64 {
 	case 4, 5:
 		return uint64(s.handle())
 	case 6:
-		return uint64(s.machine.Now()) + uint64(b) //nolint:gosec // G115: a time
+		return uint64(s.machine.Now()) + uint64(b)
 	default:
 		return []uint64{^uint64(0), 1 << 63, 1 << 31, 1 << 40}[b>>3&3]
 	}
@@ -130,12 +131,7 @@ func (s *scenario) message() *abi.Message {
 
 // keep remembers what looks like a handle.
 func (s *scenario) keep(h abi.Handle) {
-	if h.Generation() != 0 && len(s.handles) < 255 {
-		for _, have := range s.handles {
-			if have == h {
-				return
-			}
-		}
+	if h.Generation() != 0 && len(s.handles) < 255 && !slices.Contains(s.handles, h) {
 		s.handles = append(s.handles, h)
 	}
 }
@@ -148,7 +144,7 @@ func (s *scenario) step() {
 	c := abi.Call(int(s.next()) % (abi.CallCount + 1))
 	args := abi.Args{Label: abi.LabelTop()}
 	h := s.handle()
-	switch c {
+	switch c { //nolint:exhaustive // the others need nothing
 	case abi.CapMint:
 		args.Mint = s.mint()
 	case abi.TaskGrant:
@@ -204,6 +200,7 @@ func (s *scenario) check(c abi.Call) {
 }
 
 func newScenario(t *testing.T, bytes []byte) *scenario {
+	t.Helper()
 	s := &scenario{world: newWorld(t), bytes: bytes}
 	s.launch = func(p *gate.Port) { s.tasks = append(s.tasks, actor{t: t, port: p}) }
 	s.actors = []actor{s.root, s.boot(24), s.boot(12)}
@@ -226,11 +223,14 @@ func newScenario(t *testing.T, bytes []byte) *scenario {
 	}
 	// One endpoint is served by a handler that answers with what it was given.
 	served := s.root.endpoint(1)
-	s.root.port.Serve(served, handlerFunc(func(p *gate.Port, m *abi.Message) abi.Status {
+	status := s.root.port.Serve(served, handlerFunc(func(p *gate.Port, m *abi.Message) abi.Status {
 		m.Moves = 1<<m.HandleCount - 1
 		_ = p.Invoke(0, abi.ReplyCharge, &abi.Args{W: [6]uint64{uint64(abi.ResourceTokens), 1}})
 		return abi.Status(m.Words[0])
 	}), false)
+	if status != abi.StatusOK {
+		t.Fatal(status)
+	}
 	s.keep(served)
 	for _, b := range s.actors[1:] {
 		s.keep(s.give(s.root, served, b, abi.Whole(user|abi.RightGrant)))

@@ -74,7 +74,7 @@ func (a actor) holds(h abi.Handle) bool {
 
 // moving returns a message that gives handles away.
 func moving(handles ...abi.Handle) abi.Message {
-	m := abi.Message{HandleCount: uint8(len(handles)), Moves: 1<<len(handles) - 1} //nolint:gosec // G115: at most eight
+	m := abi.Message{HandleCount: uint8(len(handles)), Moves: 1<<len(handles) - 1}
 	copy(m.Handles[:], handles)
 	return m
 }
@@ -256,7 +256,7 @@ func TestCallerTimesOut(t *testing.T) {
 	}, func() {
 		m := p.root.receive(p.e)
 		p.root.do(m.Reply, abi.ReplyCheck, &abi.Args{}, abi.StatusOK)
-		p.root.do(p.root.notification(), abi.NotificationWait, &abi.Args{W: [6]uint64{1, uint64(p.machine.Now() + 20_000)}}, abi.StatusTimeout) //nolint:gosec // G115: a time
+		p.root.do(p.root.notification(), abi.NotificationWait, &abi.Args{W: [6]uint64{1, uint64(p.machine.Now() + 20_000)}}, abi.StatusTimeout)
 		p.root.do(m.Reply, abi.ReplyCheck, &abi.Args{}, abi.StatusPeerDead)
 		p.root.do(m.Reply, abi.ReplyCharge, &abi.Args{W: [6]uint64{uint64(abi.ResourceTokens), 1}}, abi.StatusPeerDead)
 		p.root.reply(m.Reply, abi.Message{}, abi.StatusPeerDead)
@@ -603,7 +603,7 @@ func TestHandlerKilled(t *testing.T) {
 	server := w.boot(8)
 	e := server.endpoint(1)
 	kill := w.killer(server)
-	server.port.Serve(e, handlerFunc(func(p *gate.Port, m *abi.Message) abi.Status {
+	_ = server.port.Serve(e, handlerFunc(func(p *gate.Port, m *abi.Message) abi.Status {
 		w.kill(kill)
 		if status := p.Invoke(server.budget, abi.NotificationCreate, &abi.Args{}); status != abi.StatusKilled {
 			t.Errorf("a dead server made a notification: %v", status)
@@ -649,7 +649,7 @@ func TestHandlerOfAnother(t *testing.T) {
 func TestHandlerCharges(t *testing.T) {
 	w := newWorld(t)
 	e := w.root.endpoint(1)
-	w.root.port.Serve(e, handlerFunc(func(p *gate.Port, m *abi.Message) abi.Status {
+	_ = w.root.port.Serve(e, handlerFunc(func(p *gate.Port, m *abi.Message) abi.Status {
 		if m.Words[1] != 0 {
 			w.root.revoke(e)
 		}
@@ -659,8 +659,6 @@ func TestHandlerCharges(t *testing.T) {
 	}), false)
 	client := w.boot(8)
 	purse := w.root.carve(w.root.budget, abi.Amounts{0, 0, 0, 10})
-	paid := abi.Whole(user)
-	paid.Payer = purse
 	mine, status := w.kernel.BootGrant(w.root.port, e, client.port, &abi.Mint{Rights: user, Ceiling: abi.LabelTop(), Uses: abi.Unlimited, Copies: abi.Unlimited})
 	if status != abi.StatusOK {
 		t.Fatal(status)
@@ -672,14 +670,14 @@ func TestHandlerCharges(t *testing.T) {
 		return args.W[abi.ResourceTokens]
 	}
 	m := client.call(mine, abi.Message{Words: [4]uint64{7}}, abi.StatusOK)
-	if abi.Status(m.Words[0]) != abi.StatusOK || spent(client, client.budget) != 7 { //nolint:gosec // G115: a status
+	if abi.Status(m.Words[0]) != abi.StatusOK || spent(client, client.budget) != 7 {
 		t.Errorf("charge %v, spent %d", m.Words[0], spent(client, client.budget))
 	}
 	m = client.call(byPurse, abi.Message{Words: [4]uint64{6}}, abi.StatusOK)
 	if m.Words[0] != 0 || spent(w.root, purse) != 6 || spent(client, client.budget) != 7 {
 		t.Errorf("charge %v, purse spent %d", m.Words[0], spent(w.root, purse))
 	}
-	if m = client.call(byPurse, abi.Message{Words: [4]uint64{5}}, abi.StatusOK); abi.Status(m.Words[0]) != abi.StatusBudget { //nolint:gosec // G115: a status
+	if m = client.call(byPurse, abi.Message{Words: [4]uint64{5}}, abi.StatusOK); abi.Status(m.Words[0]) != abi.StatusBudget {
 		t.Errorf("over the purse: %v", m.Words[0])
 	}
 	client.call(mine, abi.Message{Words: [4]uint64{3, 1}}, abi.StatusRevoked)

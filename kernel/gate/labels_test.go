@@ -106,7 +106,7 @@ func TestHandlerLabel(t *testing.T) {
 	w := newWorld(t)
 	e := w.root.endpoint(1)
 	var seen abi.Label
-	w.root.port.Serve(e, handlerFunc(func(p *gate.Port, _ *abi.Message) abi.Status { seen = p.Label(); return abi.StatusOK }), false)
+	_ = w.root.port.Serve(e, handlerFunc(func(p *gate.Port, _ *abi.Message) abi.Status { seen = p.Label(); return abi.StatusOK }), false)
 	low, high := w.boot(8), w.boot(8)
 	high.taint()
 	lowHandle, highHandle := w.give(w.root, e, low, abi.Whole(user)), w.give(w.root, e, high, abi.Whole(user))

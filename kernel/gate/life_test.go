@@ -30,6 +30,7 @@ type level struct {
 }
 
 func fractal(t *testing.T, end string) {
+	t.Helper()
 	const levels = 3
 	stop := false
 	var w *world
@@ -88,7 +89,7 @@ func (l *level) spawn(w *world, depth, levels uint64) {
 		return
 	}
 	l.faults = l.endpoint(4)
-	amounts := abi.Amounts{uint64(8-depth) << 16, 64 - 16*depth, 1000 - depth}
+	amounts := abi.Amounts{(8 - depth) << 16, 64 - 16*depth, 1000 - depth}
 	purse := l.carve(l.budget, amounts)
 	args := abi.Args{W: [6]uint64{8, uint64(l.faults), depth + 1}}
 	l.do(purse, abi.TaskCreate, &args, abi.StatusOK)
@@ -106,7 +107,7 @@ func (l *level) spawn(w *world, depth, levels uint64) {
 func (l *level) supervise(stop *bool) {
 	for !*stop {
 		m := &abi.Message{Deadline: 1}
-		switch l.port.Invoke(l.faults, abi.EndpointReceive, &abi.Args{Message: m}) {
+		switch l.port.Invoke(l.faults, abi.EndpointReceive, &abi.Args{Message: m}) { //nolint:exhaustive // the others need nothing
 		case abi.StatusOK:
 			if m.Reply == 0 {
 				continue // an exit is only told
@@ -125,7 +126,7 @@ func (l *level) supervise(stop *bool) {
 
 func TestExitIsTold(t *testing.T) {
 	w := newWorld(t, func(p *gate.Port, code uint64) {
-		p.Invoke(0, abi.TaskExit, &abi.Args{W: [6]uint64{code}})
+		_ = p.Invoke(0, abi.TaskExit, &abi.Args{W: [6]uint64{code}})
 	})
 	faults := w.root.endpoint(4)
 	args := abi.Args{W: [6]uint64{4, uint64(faults), 77}}
@@ -235,11 +236,11 @@ func TestNotificationsAndTimers(t *testing.T) {
 	other.do(other.budget, abi.TimerCreate, &args, abi.StatusOK)
 	timer := abi.Handle(args.W[0])
 	at := w.machine.Now() + 5000
-	other.do(timer, abi.TimerArm, &abi.Args{W: [6]uint64{uint64(at), 1000}}, abi.StatusOK) //nolint:gosec // G115: a time
+	other.do(timer, abi.TimerArm, &abi.Args{W: [6]uint64{uint64(at), 1000}}, abi.StatusOK)
 	if w.kernel.NextTimer() != at {
 		t.Errorf("due at %d, not %d", w.kernel.NextTimer(), at)
 	}
-	w.root.do(n, abi.NotificationWait, &abi.Args{W: [6]uint64{8, uint64(at + 100)}}, abi.StatusTimeout) //nolint:gosec // G115: a time
+	w.root.do(n, abi.NotificationWait, &abi.Args{W: [6]uint64{8, uint64(at + 100)}}, abi.StatusTimeout)
 	if next := w.kernel.Tick(4); next <= at {
 		t.Errorf("next at %d", next)
 	}
@@ -255,8 +256,11 @@ func TestNotificationsAndTimers(t *testing.T) {
 	}
 	w.root.do(line, abi.InterruptBind, &abi.Args{W: [6]uint64{uint64(n), 16}}, abi.StatusOK)
 	w.refused(w.root, line, abi.InterruptBind, &abi.Args{W: [6]uint64{uint64(n), 16}}, abi.StatusBusy)
-	w.kernel.Interrupt(9)
-	w.kernel.Interrupt(9) // masked: kept as one
+	for range 2 { // the second is masked, and kept as one
+		if status := w.kernel.Interrupt(9); status != abi.StatusOK {
+			t.Error(status)
+		}
+	}
 	for range 2 {
 		w.root.do(n, abi.NotificationWait, &abi.Args{W: [6]uint64{16, 1}}, abi.StatusOK)
 		w.root.do(line, abi.InterruptAck, &abi.Args{}, abi.StatusOK)
@@ -350,7 +354,7 @@ func TestSchedulerHook(t *testing.T) {
 		events = append(events, c.Event)
 		return abi.StatusOK
 	})
-	w.root.do(n, abi.NotificationWait, &abi.Args{W: [6]uint64{1, uint64(w.machine.Now() + 100)}}, abi.StatusTimeout) //nolint:gosec // G115: a time
+	w.root.do(n, abi.NotificationWait, &abi.Args{W: [6]uint64{1, uint64(w.machine.Now() + 100)}}, abi.StatusTimeout)
 	if !slices.Equal(events, []hook.SchedulerEvent{hook.SchedulerPark, hook.SchedulerWake}) {
 		t.Errorf("saw %v", events)
 	}

@@ -97,11 +97,11 @@ func (p *Port) regionMap(r *capability.Ref, a *abi.Args, terms *capability.Terms
 		return status
 	}
 	if !d.placed(m, address) {
-		m.Unmap(space, address)
+		_, _ = m.Unmap(space, address) // the burial may have taken it already
 		return abi.StatusKilled
 	}
 	if status := p.kernel.meet(d, w); status != abi.StatusOK {
-		m.Unmap(space, address)
+		_, _ = m.Unmap(space, address) // it was just made
 		p.kernel.closeWindow(d, m, address)
 		return status
 	}

@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,10 +39,9 @@ func (w *world) count(kind journal.Kind) int {
 // last returns the last record of a kind.
 func (w *world) last(kind journal.Kind) journal.Record {
 	w.t.Helper()
-	all := w.records()
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].Kind == kind {
-			return all[i]
+	for _, r := range slices.Backward(w.records()) {
+		if r.Kind == kind {
+			return r
 		}
 	}
 	w.t.Fatalf("no record of kind %v", kind)

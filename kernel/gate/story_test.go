@@ -25,7 +25,7 @@ func TestStories(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			text, err := os.ReadFile(file) //nolint:gosec // G304: of testdata
+			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -51,6 +51,7 @@ type story struct {
 }
 
 func newStory(t *testing.T) *story {
+	t.Helper()
 	s := &story{tasks: map[string]actor{}, names: map[string]map[string]abi.Handle{}, child: map[string]abi.Handle{}}
 	s.world = newWorld(t)
 	s.launch = func(*gate.Port) {}
@@ -103,11 +104,11 @@ func (s *story) tell(text string) string {
 //	TASK kill NAME
 //	tidy
 func (s *story) do(words []string) string {
-	switch {
-	case words[0] == "tidy":
+	switch words[0] {
+	case "tidy":
 		s.tidy()
 		return "ok"
-	case words[0] == "boot":
+	case "boot":
 		a := s.boot(32)
 		s.tasks[words[1]], s.names[words[1]] = a, map[string]abi.Handle{"budget": a.budget}
 		return "ok"
@@ -120,7 +121,7 @@ func (s *story) do(words []string) string {
 	return s.act(who, a, what, words[2:])
 }
 
-func (s *story) act(who string, a actor, what string, words []string) string { //nolint:revive // cyclomatic: a table in the form of a switch
+func (s *story) act(who string, a actor, what string, words []string) string {
 	name := func(i int) abi.Handle { return s.names[who][words[i]] }
 	number := func(i int) uint64 { n, _ := strconv.ParseUint(words[i], 10, 64); return n }
 	args := abi.Args{Label: abi.LabelTop()}
@@ -146,7 +147,7 @@ func (s *story) act(who string, a actor, what string, words []string) string { /
 		if status != abi.StatusOK {
 			return status.Name()
 		}
-		return fmt.Sprintf("%v badge %d window %d+%d: %v", abi.ObjectType(args.W[0]), args.W[2], args.W[4], args.W[5], abi.Rights(args.W[1])) //nolint:gosec // G115: a type, rights
+		return fmt.Sprintf("%v badge %d window %d+%d: %v", abi.ObjectType(args.W[0]), args.W[2], args.W[4], args.W[5], abi.Rights(args.W[1]))
 	case "send", "move":
 		m := &abi.Message{}
 		if words[1] != "-" {
@@ -274,9 +275,9 @@ func terms(words []string) *abi.Mint {
 		case key == "badge":
 			m.Badge = n
 		case key == "uses":
-			m.Uses = uint32(n) //nolint:gosec // G115: small
+			m.Uses = uint32(n)
 		case key == "copies":
-			m.Copies = uint32(n) //nolint:gosec // G115: small
+			m.Copies = uint32(n)
 		case key == "window":
 			base, bytes, _ := strings.Cut(value, "+")
 			m.Base, _ = strconv.ParseUint(base, 10, 64)

@@ -194,11 +194,12 @@ func (w *world) typeOf(a actor, h abi.Handle) abi.ObjectType {
 	if a.port.Invoke(h, abi.CapInspect, &args) != abi.StatusOK {
 		return abi.ObjectNone
 	}
-	return abi.ObjectType(args.W[0]) //nolint:gosec // G115: a type
+	return abi.ObjectType(args.W[0])
 }
 
 // in returns the world for a subtest.
 func (w *world) in(t *testing.T) *world {
+	t.Helper()
 	inner := *w
 	inner.t = t
 	return &inner
@@ -241,7 +242,7 @@ func (w *world) give(from actor, h abi.Handle, to actor, m abi.Mint) abi.Handle 
 
 // tidy clears everything away.
 func (w *world) tidy() {
-	for w.kernel.Tidy(64) { //nolint:revive // empty-block: the work is in the condition
+	for w.kernel.Tidy(64) {
 	}
 }
 

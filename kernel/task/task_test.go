@@ -7,11 +7,11 @@ import (
 	"phios/abi"
 )
 
-func grow(t testing.TB, f *Family, parent *Task) *Task {
-	t.Helper()
+func grow(tb testing.TB, f *Family, parent *Task) *Task {
+	tb.Helper()
 	made, status := f.New(parent)
 	if status != abi.StatusOK {
-		t.Fatal(status)
+		tb.Fatal(status)
 	}
 	return made
 }

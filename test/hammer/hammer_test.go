@@ -101,7 +101,7 @@ func (a *arena) player(p *gate.Port, handles ...abi.Handle) *player {
 	return &player{arena: a, port: p, random: prng.New(a.seeds.Add(1)), handles: handles, base: 1}
 }
 
-func (p *player) pick(n int) int { return int(p.random.Below(uint64(n))) } //nolint:gosec // G115: below n
+func (p *player) pick(n int) int { return int(p.random.Below(uint64(n))) }
 
 func (p *player) handle() abi.Handle {
 	if len(p.handles) == 0 {
@@ -129,7 +129,7 @@ func (p *player) keep(h abi.Handle) {
 		return
 	}
 	i := p.base + p.pick(len(p.handles)-p.base)
-	p.port.Invoke(p.handles[i], abi.CapDelete, &abi.Args{})
+	_ = p.port.Invoke(p.handles[i], abi.CapDelete, &abi.Args{})
 	p.handles[i] = h
 }
 
@@ -139,9 +139,9 @@ func (p *player) mint() *abi.Mint {
 	case 0:
 		m.Rights &^= 1 << p.pick(20)
 	case 1:
-		m.Uses = uint32(p.pick(5)) //nolint:gosec // G115: small
+		m.Uses = uint32(p.pick(5))
 	case 2:
-		m.Copies = uint32(p.pick(3)) //nolint:gosec // G115: small
+		m.Copies = uint32(p.pick(3))
 	case 3:
 		m.Payer = p.handle()
 	}
@@ -149,17 +149,17 @@ func (p *player) mint() *abi.Mint {
 }
 
 func (p *player) soon() int64 {
-	return p.machine.Now() + int64(p.random.Below(waitNSMax)) //nolint:gosec // G115: small
+	return p.machine.Now() + int64(p.random.Below(waitNSMax))
 }
 
 func (p *player) message() *abi.Message {
-	m := &abi.Message{Deadline: p.soon(), Length: uint16(p.pick(64))} //nolint:gosec // G115: small
+	m := &abi.Message{Deadline: p.soon(), Length: uint16(p.pick(64))}
 	if p.pick(3) == 0 {
-		m.HandleCount = uint8(1 + p.pick(3)) //nolint:gosec // G115: small
+		m.HandleCount = uint8(1 + p.pick(3))
 		for i := range m.HandleCount {
 			m.Handles[i] = p.spare()
 		}
-		m.Moves = uint8(p.pick(1 << m.HandleCount)) //nolint:gosec // G115: small
+		m.Moves = uint8(p.pick(1 << m.HandleCount))
 	}
 	if p.pick(50) == 0 {
 		m.Label = abi.Label{Sources: 1 << p.pick(4), Readers: ^uint64(0)}
@@ -195,8 +195,7 @@ func (p *player) play(rounds int) {
 func (p *player) once() abi.Status {
 	c := choices[p.pick(len(choices))]
 	h, args := p.handle(), abi.Args{Label: abi.LabelTop()}
-	answered := 0
-	switch c {
+	switch c { //nolint:exhaustive // the others need nothing
 	case abi.CapMint:
 		args.Mint = p.mint()
 	case abi.CapDelete, abi.CapRevoke:
@@ -206,11 +205,11 @@ func (p *player) once() abi.Status {
 	case abi.CapSeal, abi.CapUnseal:
 		args.W[0] = uint64(p.handle())
 	case abi.TaskCreate:
-		args.W[0], args.W[1] = uint64(4+p.pick(28)), uint64(p.handle()*abi.Handle(p.pick(2))) //nolint:gosec // G115: small
+		args.W[0], args.W[1] = uint64(4+p.pick(28)), uint64(p.handle()*abi.Handle(p.pick(2)))
 		h = p.handles[0]
 	case abi.TaskGrant:
 		args.W[0] = uint64(p.spare())
-		if args.W[1] = uint64(p.pick(2)); args.W[1] == abi.GrantCopy { //nolint:gosec // G115: small
+		if args.W[1] = uint64(p.pick(2)); args.W[1] == abi.GrantCopy {
 			args.Mint = p.mint()
 		}
 	case abi.TaskStart:
@@ -220,23 +219,23 @@ func (p *player) once() abi.Status {
 			return abi.StatusOK
 		}
 	case abi.BudgetCarve:
-		args.W = abi.Amounts{uint64(p.pick(1 << 20)), uint64(p.pick(32))} //nolint:gosec // G115: small
+		args.W = abi.Amounts{uint64(p.pick(1 << 20)), uint64(p.pick(32))}
 	case abi.BudgetSpend, abi.ReplyCharge:
-		args.W[0], args.W[1] = uint64(abi.ResourceTokens), uint64(p.pick(10)) //nolint:gosec // G115: small
+		args.W[0], args.W[1] = uint64(abi.ResourceTokens), uint64(p.pick(10))
 	case abi.RegionCreate:
-		args.W[0], h = uint64(1+p.pick(4))*4096, p.handles[0] //nolint:gosec // G115: small
+		args.W[0], h = uint64(1+p.pick(4))*4096, p.handles[0]
 	case abi.RegionMap:
-		args.W = [6]uint64{uint64(p.pick(3)) * 4096, 4096, uint64(1 + p.pick(2))} //nolint:gosec // G115: small
+		args.W = [6]uint64{uint64(p.pick(3)) * 4096, 4096, uint64(1 + p.pick(2))}
 	case abi.RegionUnmap:
 		args.W[0] = p.addressOf(h)
 	case abi.RegionRead, abi.RegionWrite:
-		args.W[0], args.Bytes = uint64(p.pick(4096)), make([]byte, p.pick(128)) //nolint:gosec // G115: small
+		args.W[0], args.Bytes = uint64(p.pick(4096)), make([]byte, p.pick(128))
 	case abi.EndpointCreate:
-		args.W[0], h = uint64(1+p.pick(4)), p.handles[0] //nolint:gosec // G115: small
+		args.W[0], h = uint64(1+p.pick(4)), p.handles[0]
 	case abi.EndpointReply, abi.EndpointReplyReceive, abi.ReplyCheck:
 		args.Message = p.message()
 		if len(p.replies) > 0 {
-			answered = p.pick(len(p.replies))
+			answered := p.pick(len(p.replies))
 			args.W[0] = uint64(p.replies[answered])
 			if c != abi.EndpointReplyReceive {
 				h = p.replies[answered]
@@ -247,11 +246,11 @@ func (p *player) once() abi.Status {
 	case abi.NotificationSignal, abi.NotificationPoll:
 		args.W[0] = 1 << p.pick(8)
 	case abi.NotificationWait:
-		args.W[0], args.W[1] = 255, uint64(p.soon()) //nolint:gosec // G115: a time
+		args.W[0], args.W[1] = 255, uint64(p.soon())
 	case abi.TimerCreate:
 		args.W[0], args.W[1], h = uint64(p.handle()), 1, p.handles[0]
 	case abi.TimerArm:
-		args.W[0] = uint64(p.soon()) //nolint:gosec // G115: a time
+		args.W[0] = uint64(p.soon())
 	}
 	status := p.port.Invoke(h, c, &args)
 	p.all.Add(1)
@@ -264,7 +263,7 @@ func (p *player) once() abi.Status {
 
 // harvest keeps the handles that a call brought.
 func (p *player) harvest(c abi.Call, args *abi.Args) {
-	switch c {
+	switch c { //nolint:exhaustive // the others need nothing
 	case abi.CapMint, abi.CapSeal, abi.CapUnseal, abi.TaskCreate, abi.BudgetCarve, abi.RegionCreate, abi.EndpointCreate,
 		abi.NotificationCreate, abi.TimerCreate:
 		p.keep(abi.Handle(args.W[0]))
@@ -278,7 +277,7 @@ func (p *player) harvest(c abi.Call, args *abi.Args) {
 				return
 			}
 			if p.replies = append(p.replies, r); len(p.replies) > 4 {
-				p.port.Invoke(p.replies[0], abi.CapDelete, &abi.Args{})
+				_ = p.port.Invoke(p.replies[0], abi.CapDelete, &abi.Args{})
 				p.replies = p.replies[1:]
 			}
 		}
@@ -295,14 +294,14 @@ func (p *player) reply(h abi.Handle) {
 // addressOf returns where a region is.
 func (p *player) addressOf(h abi.Handle) uint64 {
 	args := abi.Args{}
-	p.port.Invoke(h, abi.RegionInspect, &args)
+	_ = p.port.Invoke(h, abi.RegionInspect, &args)
 	return args.W[1]
 }
 
 // Serve answers with what came, now and then with something else.
 func (p *player) Serve(port *gate.Port, m *abi.Message) abi.Status {
-	m.Moves = uint8(1<<m.HandleCount - 1) //nolint:gosec // G115: at most eight
-	port.Invoke(0, abi.ReplyCharge, &abi.Args{W: [6]uint64{uint64(abi.ResourceTokens), 1}})
+	m.Moves = uint8(1<<m.HandleCount - 1)
+	_ = port.Invoke(0, abi.ReplyCharge, &abi.Args{W: [6]uint64{uint64(abi.ResourceTokens), 1}})
 	if m.Words[0]++; m.Length%7 == 0 {
 		return abi.StatusBusy
 	}
@@ -336,7 +335,7 @@ func (a *arena) table() []*player {
 	for i, p := range players {
 		for _, concurrent := range []bool{false, true} {
 			args := abi.Args{W: [6]uint64{4}, Label: abi.LabelTop()}
-			p.port.Invoke(p.handles[0], abi.EndpointCreate, &args)
+			a.must(p.port.Invoke(p.handles[0], abi.EndpointCreate, &args))
 			p.keep(abi.Handle(args.W[0]))
 			if i%2 == 0 {
 				a.must(p.port.Serve(abi.Handle(args.W[0]), p, concurrent))
@@ -381,7 +380,8 @@ func TestHammer(t *testing.T) {
 	t.Run("with a journal that refuses", func(t *testing.T) { hammer(t, true) })
 }
 
-func hammer(t *testing.T, fussy bool) {
+func hammer(t *testing.T, fussy bool) { //nolint:revive // flag-parameter: a kind of log
+	t.Helper()
 	before := runtime.NumGoroutine()
 	a := newArena(t, fussy)
 	defer a.machine.Close()
@@ -405,7 +405,7 @@ func hammer(t *testing.T, fussy bool) {
 	}
 	stop.Store(true)
 	keeper.Wait()
-	for a.kernel.Tidy(1024) { //nolint:revive // empty-block: the work is in the condition
+	for a.kernel.Tidy(1024) {
 	}
 	a.check(before)
 }

@@ -54,10 +54,10 @@ func only(list ...abi.Status) (o outcome) {
 
 func (o outcome) allows(s abi.Status) bool { return o&(1<<s) != 0 }
 
-var (
-	fine  = only(abi.StatusOK)
-	gone  = only(abi.StatusBadHandle, abi.StatusRevoked)
-	short = only(abi.StatusRights)
+const (
+	fine  outcome = 1 << abi.StatusOK
+	gone  outcome = 1<<abi.StatusBadHandle | 1<<abi.StatusRevoked
+	short outcome = 1 << abi.StatusRights
 )
 
 // live reports whether nothing on the way up was taken away.
@@ -94,12 +94,11 @@ func (c *capa) used() {
 }
 
 // add puts a capability into a task's table under the handle that it got.
-func (m *model) add(task int, c *capa, h abi.Handle) *capa {
+func (m *model) add(task int, c *capa, h abi.Handle) {
 	c.task = task
 	m.caps = append(m.caps, c)
 	m.tables[task] = append(m.tables[task], c)
 	m.handles[task] = append(m.handles[task], h)
-	return c
 }
 
 // mintable says whether c can give what mint asks for.
@@ -149,7 +148,7 @@ func (c *capa) plain() *abi.Mint {
 }
 
 // packable says whether c can go along with a message of its holder.
-func (m *model) packable(task int, c *capa, moved bool) outcome {
+func (m *model) packable(task int, c *capa, moved bool) outcome { //nolint:revive // flag-parameter: the message's own bit
 	if o := m.reach(task, c, abi.RightGrant, abi.ObjectNone); o != fine || moved {
 		return o
 	}
@@ -185,7 +184,7 @@ func (m *model) things() (list []*thing) {
 }
 
 // send says whether a message can be left, and leaves it.
-func (m *model) send(task int, e *capa, word uint64, gift *capa, back abi.Handle, moved bool) (outcome, func()) {
+func (m *model) send(task int, e *capa, word uint64, gift *capa, back abi.Handle, moved bool) (outcome, func()) { //nolint:revive // argument-limit: a message
 	if o := m.reach(task, e, abi.RightInvoke|abi.RightSend, abi.ObjectEndpoint); o != fine {
 		return o, nil
 	}

@@ -43,7 +43,7 @@ func randomProgram(random *prng.Source) (p program) {
 	for i := range p {
 		for range opsMax {
 			x := random.Uint64()
-			p[i] = append(p[i], op{whats[random.Below(uint64(len(whats)))], uint16(x), uint16(x >> 16), uint16(x >> 32)}) //nolint:gosec // G115: cut on purpose
+			p[i] = append(p[i], op{whats[random.Below(uint64(len(whats)))], uint16(x), uint16(x >> 16), uint16(x >> 32)})
 		}
 	}
 	return p
@@ -287,8 +287,8 @@ func (r *run) made(task int, t *thing, h abi.Handle) {
 func (r *run) making(task int, o op, c *capa, args *abi.Args) (abi.Call, outcome, func()) {
 	call, cost := abi.EndpointCreate, uint64(0)
 	t := &thing{typ: abi.ObjectEndpoint, capacity: 1 << (o.c % 3)}
-	args.W[0] = uint64(t.capacity)                    //nolint:gosec // G115: small
-	cost = uint64(t.capacity)*640 + 320 + objectBytes //nolint:gosec // G115: small
+	args.W[0] = uint64(t.capacity)
+	cost = uint64(t.capacity)*640 + 320 + objectBytes
 	if o.what == "region" {
 		call = abi.RegionCreate
 		t = &thing{typ: abi.ObjectRegion, bytes: make([]byte, 4096*(1+int(o.c%2)))}
@@ -363,7 +363,7 @@ func (r *run) bytes(task int, o op, c *capa, h abi.Handle) {
 	if want == fine && at+len(data) > len(c.thing.bytes) {
 		want = only(abi.StatusRange)
 	}
-	status := r.ports[task].Invoke(h, call, &abi.Args{W: [6]uint64{uint64(at)}, Bytes: data}) //nolint:gosec // G115: small
+	status := r.ports[task].Invoke(h, call, &abi.Args{W: [6]uint64{uint64(at)}, Bytes: data})
 	r.note(task, o, h, status)
 	r.judge(want, status)
 	if status != abi.StatusOK || r.failed != "" {
@@ -515,7 +515,7 @@ func TestReplay(t *testing.T) {
 func TestShrink(t *testing.T) {
 	p := program{}
 	for i := range 60 {
-		p[0] = append(p[0], op{what: "balance", a: uint16(i)}) //nolint:gosec // G115: small
+		p[0] = append(p[0], op{what: "balance", a: uint16(i)})
 	}
 	p[0][37] = op{what: "nothing"} // an unknown operation is a call that there is not
 	shorter, r := shrink(1, p)
