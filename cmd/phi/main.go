@@ -70,7 +70,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(newBench(), newCaps(), newJournal(), newTour(), newVersion())
+	root.AddCommand(newBench(), newCaps(), newJournal(), newTour(), newVerify(), newVersion())
 	return root
 }
 
