@@ -380,7 +380,7 @@ func TestHammer(t *testing.T) {
 	t.Run("with a journal that refuses", func(t *testing.T) { hammer(t, true) })
 }
 
-func hammer(t *testing.T, fussy bool) { //nolint:revive // flag-parameter: a kind of log
+func hammer(t *testing.T, fussy bool) {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	a := newArena(t, fussy)

@@ -34,7 +34,7 @@ func TestRevokedWhileReading(t *testing.T) {
 		shared := abi.Handle(args.W[0])
 		given, status := a.kernel.BootGrant(owner, shared, reader, &rights)
 		a.must(status)
-		a.must(reader.Invoke(given, abi.RegionMap, &abi.Args{W: [6]uint64{0, 4096, uint64(1 + i%2)}})) //nolint:gosec // G115: small
+		a.must(reader.Invoke(given, abi.RegionMap, &abi.Args{W: [6]uint64{0, 4096, uint64(1 + i%2)}}))
 		a.readOn(reader, address, func() { a.must(owner.Invoke(shared, abi.CapRevoke, &abi.Args{})) })
 		if status := reader.Invoke(given, abi.RegionRead, &abi.Args{Bytes: make([]byte, 1)}); status != abi.StatusRevoked {
 			t.Fatalf("read: %v", status)

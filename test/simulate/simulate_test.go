@@ -20,7 +20,7 @@ var seed = flag.Uint64("seed", 0, "replay the run of this seed alone, and print 
 const (
 	tasksMax   = 3
 	opsMax     = 120 // of each task
-	runsMax    = 250
+	runsMax    = 150
 	shrinksMax = 2000
 )
 
