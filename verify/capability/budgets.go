@@ -44,10 +44,10 @@ func carves() []abi.Amounts {
 const budgetTokens = 3
 
 func newBudgetWorld() world {
-	w := &budgetWorld{gateWorld: newGateWorld(16, 2, budgetTokens, 4), of: map[uint64]int{}}
-	held := abi.Amounts{4*64 + objectCost, 4}
+	w := &budgetWorld{gateWorld: newGateWorld(16, 1, budgetTokens, 5), of: map[uint64]int{}}
+	held := abi.Amounts{5*64 + objectCost, 5}
 	root := endowment()
-	mine := account{parent: 0, available: abi.Amounts{rootMemory, 4 + childSlots, 0, budgetTokens}}
+	mine := account{parent: 0, available: abi.Amounts{rootMemory, 5 + childSlots, 0, budgetTokens}}
 	for r := range root {
 		root[r] -= mine.available[r]
 		mine.available[r] -= held[r]
@@ -292,14 +292,19 @@ func (w *budgetWorld) shape(b []byte) []byte {
 	return append(b, caches...)
 }
 
-// holder names an account by the first slot from which it is held.
+// holder names an account by the lowest slot from which it is held.
 func (w *budgetWorld) holder(a int) uint32 {
+	lowest := uint32(0)
 	for c := range w.ref.caps {
-		if w.ref.live(c) && w.of[w.ref.caps[c].object] == a {
-			return w.ref.caps[c].handle.Index() + 1
+		d := &w.ref.caps[c]
+		if !w.ref.live(c) || w.of[d.object] != a {
+			continue
+		}
+		if i := d.handle.Index() + 1; lowest == 0 || i < lowest {
+			lowest = i
 		}
 	}
-	return 0
+	return lowest
 }
 
 func (w *budgetWorld) say(s step) string {

@@ -13,8 +13,8 @@ import (
 func TestAlways(t *testing.T) {
 	c := capability.Always()
 	floors := map[string]int{
-		"labels": 300, "messages": 2_000, "tasks": 150, "shares": 10_000, "bounds": 50_000,
-		"transit": 40_000, "transit of two": 20_000, "budgets": 30_000, "derivation": 130_000,
+		"labels": 300, "messages": 2_000, "tasks": 150, "shares": 20_000, "bounds": 50_000,
+		"transit": 40_000, "transit of two": 20_000, "budgets": 9_000, "derivation": 130_000,
 	}
 	if testing.Short() {
 		c = capability.Config{Capabilities: 3, Tasks: 2, Facets: []string{"labels", "messages", "tasks", "derivation"}}

@@ -28,14 +28,13 @@ func derivation() *alphabet {
 // that each is asked for more than it has.
 func shares() *alphabet {
 	return &alphabet{
-		kinds: kinds(opMint, opGrant, opDelete, opRevoke, opReclaim, opUse, opTick),
+		kinds: kinds(opMint, opMove, opDelete, opReclaim, opUse, opTick),
 		mints: []abi.Mint{
 			with(wide, func(m *abi.Mint) { m.Uses = 2 }),
 			with(wide, func(m *abi.Mint) { m.Uses, m.Expires = 1, 2 }),
 			with(wide, func(m *abi.Mint) { m.Copies = 1 }),
 			with(wide, func(m *abi.Mint) { m.Copies, m.Expires, m.Uses = 0, 3, 1 }),
 		},
-		grants:   []abi.Mint{with(wide, func(m *abi.Mint) { m.Copies, m.Uses = 0, 1 })},
 		original: kernel.Origin{Rights: wide, Ceiling: abi.LabelTop()},
 	}
 }

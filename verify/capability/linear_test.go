@@ -91,10 +91,12 @@ func record(seed uint64) []porcupine.Operation {
 	var history []porcupine.Operation
 	begun := time.Now()
 	var wait sync.WaitGroup
+	start := make(chan struct{}) // closed when all threads are there
 	for thread := range threads {
 		wait.Go(func() {
 			source := prng.New(seed*threads + uint64(thread)) //nolint:gosec // G115: small
 			whole := abi.Whole(abi.RightsAll)
+			<-start
 			for range actsAThread {
 				a := act{kind: "dddrxll"[source.Below(7)], on: int(source.Below(uint64(names.Load())))} //nolint:gosec // G115: small
 				h := abi.Handle(handles[a.on].Load())
@@ -104,6 +106,7 @@ func record(seed uint64) []porcupine.Operation {
 				if a.kind == 'd' {
 					a.as = int(names.Add(1)) - 1
 				}
+				runtime.Gosched()
 				call := time.Since(begun).Nanoseconds()
 				status := abi.StatusOK
 				switch a.kind {
@@ -129,6 +132,7 @@ func record(seed uint64) []porcupine.Operation {
 			}
 		})
 	}
+	close(start)
 	wait.Wait()
 	return history
 }
@@ -141,8 +145,11 @@ func TestLinearizable(t *testing.T) {
 	if testing.Short() {
 		histories = 150
 	}
+	acts, overlaps := 0, 0
 	for seed := range histories {
 		history := record(uint64(seed)) //nolint:gosec // G115: small
+		acts += len(history)
+		overlaps += overlapping(history)
 		switch porcupine.CheckOperationsTimeout(model(), history, 5*time.Second) {
 		case porcupine.Illegal:
 			slices.SortFunc(history, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
@@ -152,4 +159,21 @@ func TestLinearizable(t *testing.T) {
 		case porcupine.Ok:
 		}
 	}
+	t.Logf("%d histories, %d acts, %d pairs at the same time", histories, acts, overlaps)
+	if acts < 10*histories || overlaps < histories/10 {
+		t.Error("the threads hardly met")
+	}
+}
+
+// overlapping counts the pairs of acts of which neither ended before the other
+// began.
+func overlapping(history []porcupine.Operation) (pairs int) {
+	for i, a := range history {
+		for _, b := range history[:i] {
+			if a.Call < b.Return && b.Call < a.Return {
+				pairs++
+			}
+		}
+	}
+	return pairs
 }

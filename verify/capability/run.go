@@ -107,7 +107,7 @@ func rows(c Config) []row {
 	addTree("bounds", bounds(), limits{tasks: 2, slots: 3, nodes: 4, generations: 1})
 	addTree("transit", transit(1), limits{tasks: 2, slots: 2, nodes: 4, generations: 1})
 	addTree("transit of two", transit(2), limits{tasks: 2, slots: 2, nodes: 3, generations: 1})
-	list = append(list, row{"budgets", "1 task of 4 slots, 2 generations, 3 tokens", newBudgetWorld})
+	list = append(list, row{"budgets", "1 task of 5 slots, 1 generation, 3 tokens", newBudgetWorld})
 	addTree("derivation", derivation(), limits{
 		tasks: c.Tasks, slots: max(2, (c.Capabilities+1)/2), nodes: c.Capabilities, generations: 2,
 	})
