@@ -1,7 +1,6 @@
 package capability_test
 
 import (
-	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -13,6 +12,7 @@ import (
 
 	"phios/abi"
 	"phios/internal/prng"
+	"phios/internal/schedule"
 	kernel "phios/kernel/capability"
 )
 
@@ -33,9 +33,9 @@ type act struct {
 type forest [namesMax]uint8
 
 const (
-	namesMax    = 48
-	threads     = 4
-	actsAThread = 10
+	namesMax    = 80
+	threads     = 3
+	actsAThread = 30
 )
 
 // below clears what comes from n.
@@ -79,7 +79,7 @@ func model() porcupine.Model {
 
 // record lets threads loose on one tree and returns what they saw.
 func record(seed uint64) []porcupine.Operation {
-	tree := kernel.New(relaxer{}, kernel.Limits{Nodes: 256, Objects: 1, Spaces: 1, Generations: 1 << 20})
+	tree := kernel.New(relaxer{}, kernel.Limits{Nodes: 512, Objects: 1, Spaces: 1, Generations: 1 << 20})
 	space, _ := tree.NewSpace(1, 256)
 	object, _ := tree.NewObject(abi.ObjectNotification, nil)
 	var handles [namesMax]atomic.Uint64
@@ -91,23 +91,34 @@ func record(seed uint64) []porcupine.Operation {
 	var history []porcupine.Operation
 	begun := time.Now()
 	var wait sync.WaitGroup
-	start := make(chan struct{}) // closed when all threads are there
+	var ready atomic.Int32 // counts the threads that are about to act
 	for thread := range threads {
 		wait.Go(func() {
 			source := prng.New(seed*threads + uint64(thread)) //nolint:gosec // G115: small
 			whole := abi.Whole(abi.RightsAll)
-			<-start
+			// They meet once, and spin: else one is through before the next begins.
+			ready.Add(1)
+			for spins := 0; ready.Load() < threads; spins++ {
+				if spins > 1000 {
+					runtime.Gosched()
+				}
+			}
 			for range actsAThread {
-				a := act{kind: "dddrxll"[source.Below(7)], on: int(source.Below(uint64(names.Load())))} //nolint:gosec // G115: small
+				a := act{kind: "ddddrxllll"[source.Below(10)], on: int(source.Below(uint64(min(names.Load(), namesMax))))} //nolint:gosec // G115: small
 				h := abi.Handle(handles[a.on].Load())
 				if h == 0 || a.kind == 'x' && a.on == 0 {
 					continue
 				}
 				if a.kind == 'd' {
-					a.as = int(names.Add(1)) - 1
+					if a.as = int(names.Add(1)) - 1; a.as >= namesMax {
+						return
+					}
 				}
-				runtime.Gosched()
+				// Others come between here and below, and in builds that have
+				// marks at those too: on few processors threads hardly meet by
+				// themselves.
 				call := time.Since(begun).Nanoseconds()
+				runtime.Gosched()
 				status := abi.StatusOK
 				switch a.kind {
 				case 'd':
@@ -122,6 +133,7 @@ func record(seed uint64) []porcupine.Operation {
 				default:
 					_, status = space.Lookup(h, 0)
 				}
+				runtime.Gosched()
 				end := time.Since(begun).Nanoseconds()
 				mu.Lock()
 				history = append(history, porcupine.Operation{ClientId: thread, Input: a, Call: call, Output: status == abi.StatusOK, Return: end})
@@ -132,7 +144,6 @@ func record(seed uint64) []porcupine.Operation {
 			}
 		})
 	}
-	close(start)
 	wait.Wait()
 	return history
 }
@@ -141,10 +152,20 @@ func record(seed uint64) []porcupine.Operation {
 // from, revoke in and look into at the same time could have been seen one
 // after the other.
 func TestLinearizable(t *testing.T) {
-	histories := 1500
+	histories := 2000
 	if testing.Short() {
-		histories = 150
+		histories = 200
 	}
+	if seed, history := unexplained(t, histories); history != nil {
+		t.Fatalf("seed %d: no order explains %v", seed, history)
+	}
+}
+
+// unexplained returns the first history that no order explains, nil for none.
+func unexplained(t *testing.T, histories int) (seed int, history []porcupine.Operation) {
+	t.Helper()
+	schedule.Install(runtime.Gosched)
+	defer schedule.Install(nil)
 	acts, overlaps := 0, 0
 	for seed := range histories {
 		history := record(uint64(seed)) //nolint:gosec // G115: small
@@ -153,16 +174,17 @@ func TestLinearizable(t *testing.T) {
 		switch porcupine.CheckOperationsTimeout(model(), history, 5*time.Second) {
 		case porcupine.Illegal:
 			slices.SortFunc(history, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
-			t.Fatalf("seed %d: no order explains %s", seed, fmt.Sprint(history))
+			return seed, history
 		case porcupine.Unknown:
 			t.Logf("seed %d: undecided", seed)
 		case porcupine.Ok:
 		}
 	}
 	t.Logf("%d histories, %d acts, %d pairs at the same time", histories, acts, overlaps)
-	if acts < 10*histories || overlaps < histories/10 {
+	if acts < 10*histories || overlaps < 10*histories {
 		t.Error("the threads hardly met")
 	}
+	return 0, nil
 }
 
 // overlapping counts the pairs of acts of which neither ended before the other

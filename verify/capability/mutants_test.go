@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"testing"
 
+	"phios/internal/mutant"
 	"phios/verify/capability"
 )
 
@@ -24,6 +25,17 @@ func TestMutants(t *testing.T) {
 	for _, m := range list {
 		if !m.Caught {
 			t.Errorf("%s was not found", m.Name)
+		}
+	}
+}
+
+// TestLinearizableMutants checks that histories of real threads show bugs.
+func TestLinearizableMutants(t *testing.T) {
+	defer mutant.Select(mutant.None)
+	for _, id := range []mutant.ID{mutant.RevokeKeepsEpoch, mutant.RevokeKeepsCaches, mutant.WalkSkipped} {
+		mutant.Select(id)
+		if _, history := unexplained(t, 200); history == nil {
+			t.Errorf("%v was not found", id)
 		}
 	}
 }
