@@ -81,7 +81,8 @@ const Unlimited = ^uint32(0)
 // Asking for more than the parent has is an error, never a silent cut.
 type Mint struct {
 	// Rights are what the new holder may exercise: a subset of what the
-	// parent may pass on.
+	// parent may pass on and, for a capability of one's own, of what the
+	// minter may exercise.
 	Rights Rights
 	// Pass are the rights that the new holder may pass on in its turn: a
 	// subset of what the parent may pass on.

@@ -22,6 +22,8 @@ const (
 	RevokeUnchecked
 	RightsAmplified
 	PassAmplified
+	MintAmplifies
+	SelfSendAmplifies
 	BadgeOverwritten
 	CeilingWidened
 	WindowWidened
@@ -59,7 +61,7 @@ var names = [...]string{
 	"none", "lookup-ignores-generation", "walk-skipped", "generation-reused",
 	"node-epoch-reused", "unlink-forgets-neighbour", "grave-lost",
 	"derive-unchecked", "grant-unchecked", "revoke-unchecked",
-	"rights-amplified", "pass-amplified", "badge-overwritten",
+	"rights-amplified", "pass-amplified", "mint-amplifies", "self-send-amplifies", "badge-overwritten",
 	"ceiling-widened", "window-widened", "expiry-extended", "expiry-ignored",
 	"uses-created", "use-not-charged", "copies-ignored", "seal-ignored",
 	"revoke-keeps-epoch", "revoke-keeps-caches", "fence-skipped",

@@ -194,6 +194,9 @@ func (t *Tree) derivable(from *Space, h abi.Handle, m *abi.Mint, to *Space) (Nod
 	if status != abi.StatusOK {
 		return 0, node{}, status
 	}
+	if to == from && !t.nodes[parent].rights.Has(m.Rights) && !mutant.On(mutant.MintAmplifies) {
+		return 0, node{}, abi.StatusRights // what one may only pass on, one cannot mint for oneself
+	}
 	child, status := t.lesser(parent, m)
 	if status != abi.StatusOK {
 		return 0, node{}, status

@@ -43,7 +43,8 @@
 // Invariants:
 //
 //	C1  rights, and the rights passed on, are a subset of what the parent may
-//	    pass on
+//	    pass on; in the CSpace of its giver a new capability's rights are also
+//	    a subset of the giver's
 //	C2  a generation of a slot, an epoch of an object and an epoch of a node
 //	    are never used twice
 //	C3  a chain whose parent's epoch is not the one recorded is dead, for ever

@@ -16,7 +16,8 @@ type Bundle struct {
 
 // Pack takes the capabilities of a message out of the sender's CSpace: copies
 // are derived, moved ones leave their slots waiting. It is all or nothing. A
-// copy carries the rights that the sender may pass on, and no copies of its
+// copy carries the rights that the sender may pass on (and, should it come back
+// to the sender, of those only what the sender may use), and no copies of its
 // own when the sender's are limited.
 //
 // Every capability needs GRANT. StatusBadArgument for one named twice of which
@@ -142,6 +143,10 @@ func (t *Tree) installOne(n Node, to *Space) abi.Handle {
 		}
 	}
 	invariant.Always(d.state == nodeCopying || d.state == nodeMoving, "capability: installed what was not in transit")
+	if d.state == nodeCopying && t.nodes[d.parent].space == to.index && !mutant.On(mutant.SelfSendAmplifies) {
+		// Back at its sender, a copy is no way to use what may only be passed on.
+		d.rights &= t.nodes[d.parent].rights
+	}
 	d.state = nodeHeld
 	d.birth++
 	return to.install(n)

@@ -4,6 +4,7 @@ import (
 	"phios/abi"
 	"phios/internal/mutant"
 	"phios/kernel/capability"
+	"phios/kernel/journal"
 	"phios/kernel/region"
 	"phios/platform"
 )
@@ -297,10 +298,18 @@ func (p *Port) regionSettle(r *capability.Ref, a *abi.Args) abi.Status {
 		d.mu.Unlock()
 	})
 	for _, d := range over {
-		d.Kill() // it wrote what nobody paid for
+		p.kernel.overdrawn(d)
 	}
 	a.W[0] = total
 	return abi.StatusOK
+}
+
+// overdrawn ends a task that wrote pages for which its budget cannot pay.
+func (k *Kernel) overdrawn(d *Domain) {
+	if d.Kill() {
+		k.note(journal.Record{Kind: journal.KindKill, Task: d.ID(), Object: d.object.ID(), Type: abi.ObjectTask, Status: abi.StatusBudget})
+		k.Tidy(tidySlice)
+	}
 }
 
 // refund gives back what settling charged.

@@ -147,6 +147,14 @@ func (c *capa) plain() *abi.Mint {
 	return &mint
 }
 
+// arrives is what a copy becomes in the table of a task: back at its sender it
+// allows only what the sender could do.
+func (c *capa) arrives(task int) {
+	if c.up != nil && c.up.task == task {
+		c.rights &= c.up.rights
+	}
+}
+
 // packable says whether c can go along with a message of its holder.
 func (m *model) packable(task int, c *capa, moved bool) outcome { //nolint:revive // flag-parameter: the message's own bit
 	if o := m.reach(task, c, abi.RightGrant, abi.ObjectNone); o != fine || moved {

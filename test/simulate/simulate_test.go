@@ -148,7 +148,12 @@ func (r *run) step(task int, o op) {
 	switch o.what {
 	case "mint":
 		call, args.Mint = abi.CapMint, mint
-		if want = m.reach(task, c, abi.RightDerive, abi.ObjectNone); want == fine {
+		want = m.reach(task, c, abi.RightDerive, abi.ObjectNone)
+		switch {
+		case want != fine:
+		case !c.rights.Has(mint.Rights):
+			want = short
+		default:
 			want = c.mintable(mint)
 		}
 		then = func() { m.add(task, c.child(mint), abi.Handle(args.W[0])) }
@@ -344,6 +349,7 @@ func (r *run) unwrap(task int, l letter, got *abi.Message) {
 	case l.back != 0:
 		r.moved(l.gift, task, got.Handles[0])
 	default:
+		l.gift.arrives(task)
 		r.model.add(task, l.gift, got.Handles[0])
 	}
 }

@@ -1,6 +1,10 @@
 package capability
 
-import "phios/abi"
+import (
+	"strings"
+
+	"phios/abi"
+)
 
 // The reference says what a capability system must do, as plainly as possible
 // and from the documents alone: numbers are never used again, a parent is a
@@ -66,7 +70,7 @@ func (v *verdict) unless(held bool, s abi.Status) { //nolint:revive // flag-para
 }
 
 // judge compares a real status: "" when it is allowed.
-func (v verdict) judge(s abi.Status) string {
+func (v *verdict) judge(s abi.Status) string {
 	if s == abi.StatusOK {
 		if v.must == 0 {
 			return ""
@@ -86,13 +90,13 @@ func (v verdict) judge(s abi.Status) string {
 }
 
 func names(set uint64) string {
-	text := ""
+	var text strings.Builder
 	for s := range abi.Status(abi.StatusCount) {
 		if set&bit(s) != 0 {
-			text += " " + s.Name()
+			text.WriteString(" " + s.Name())
 		}
 	}
-	return text[min(1, len(text)):]
+	return text.String()[min(1, len(text.String())):]
 }
 
 // live reports whether c and everything above it is.
@@ -198,6 +202,7 @@ func (r *reference) derive(v *verdict, c int, m *abi.Mint, need abi.Rights) refC
 	p := &r.caps[c]
 	v.unless(p.rights.Has(need), abi.StatusRights)
 	v.unless(p.pass.Has(m.Rights|m.Pass), abi.StatusRights)
+	v.unless(need != abi.RightDerive || p.rights.Has(m.Rights), abi.StatusRights)
 	v.unless(p.seal == 0 || need != abi.RightDerive, abi.StatusSealed)
 	v.unless(p.badge == 0 || m.Badge == 0 || m.Badge == p.badge, abi.StatusRights)
 	v.unless(p.expires == 0 || m.Expires <= p.expires, abi.StatusRights)
@@ -242,6 +247,9 @@ func (r *reference) born(child refCap, task int, h abi.Handle) int {
 // place puts a capability into a task's hands.
 func (r *reference) place(c, task int, h abi.Handle) {
 	d := &r.caps[c]
+	if d.task < 0 && !d.moving && r.caps[d.parent].task == task {
+		d.rights &= r.caps[d.parent].rights // a copy that came back to its sender
+	}
 	d.task, d.handle, d.moving = task, h, false
 	d.issued = append(d.issued, ticket{task, h})
 }
