@@ -34,7 +34,7 @@ func (t *Tree) Visit(f func(Held)) {
 			continue
 		}
 		for i := range s.entries {
-			if h, live := t.held(s, uint32(i)); live { //nolint:gosec // G115: at most SlotsMax
+			if h, live := t.held(s, uint32(i)); live {
 				f(h)
 			}
 		}

@@ -80,7 +80,7 @@ func (a *audit) siblings(head Node, belongs func(*node) bool) string {
 func (a *audit) nodes() string {
 	t, free := a.tree, uint32(0)
 	for i := range t.nodes[1:] {
-		n := Node(i + 1) //nolint:gosec // G115: at most Limits.Nodes
+		n := Node(i + 1)
 		d := &t.nodes[n]
 		if d.state == nodeFree {
 			free++
@@ -101,7 +101,7 @@ func (a *audit) nodes() string {
 			a.refs[d.payer]++
 		}
 		if d.parent != 0 && t.nodes[d.parent].epoch == d.parentEpoch {
-			if broken := t.nodes[d.parent].contains(d); broken != "" {
+			if broken := lesser(&t.nodes[d.parent], d); broken != "" {
 				return broken
 			}
 		}
@@ -112,9 +112,8 @@ func (a *audit) nodes() string {
 	return ""
 }
 
-// contains says why d cannot be a child of up.
-func (up *node) contains(d *node) string {
-	within := up.window.Length == 0 || d.window.Length != 0 && up.window.Contains(d.window.Base, d.window.Length)
+// lesser says why d cannot be a child of up, the empty string when it can.
+func lesser(up, d *node) string {
 	switch {
 	case up.state == nodeFree:
 		return "C4: a node is linked to a free one"
@@ -122,6 +121,17 @@ func (up *node) contains(d *node) string {
 		return "C1: a node has rights that its parent could not pass on"
 	case up.object != d.object:
 		return "C4: a node names another object than its parent"
+	case d.depth != up.depth+1 || d.depth > DepthMax:
+		return "C4: a depth is wrong"
+	}
+	return narrower(up, d)
+}
+
+// narrower is lesser for what only narrows, C8, and for what is shared out,
+// C7.
+func narrower(up, d *node) string {
+	within := up.window.Length == 0 || d.window.Length != 0 && up.window.Contains(d.window.Base, d.window.Length)
+	switch {
 	case up.badge != 0 && d.badge != up.badge:
 		return "C8: a badge was changed"
 	case !d.ceiling.FlowsTo(up.ceiling):
@@ -132,8 +142,6 @@ func (up *node) contains(d *node) string {
 		return "C8: a life was made longer"
 	case up.uses != abi.Unlimited && d.uses == abi.Unlimited, up.copies != abi.Unlimited && d.copies == abi.Unlimited:
 		return "C7: the unlimited came from the limited"
-	case d.depth != up.depth+1 || d.depth > DepthMax:
-		return "C4: a depth is wrong"
 	}
 	return ""
 }
@@ -159,30 +167,39 @@ func (a *audit) entries() string {
 		if s == nil {
 			continue
 		}
-		used := uint32(0)
-		for i := range s.entries {
-			tag := s.entries[i].tag.Load() & slotMask
-			if tag != slotLive && tag != slotTransit {
-				continue
-			}
-			used++
-			n := Node(s.entries[i].aux.Load() & 0xffffffff)
-			if d := &t.nodes[n]; placed[n] || d.state == nodeFree || d.space != s.index || d.slot != uint32(i) { //nolint:gosec // G115: at most SlotsMax
-				return "C6: a slot and its node do not name each other"
-			}
-			placed[n] = true
-			if held := t.nodes[n].state == nodeHeld; held != (tag == slotLive) {
-				return "C6: a slot and its node disagree whether it travels"
-			}
-		}
-		if used != s.live || int(s.live+s.retired)+len(s.free) != len(s.entries) {
-			return "C6: the counts of a CSpace's slots are wrong"
+		if broken := t.slots(s, placed); broken != "" {
+			return broken
 		}
 	}
 	for n := range t.nodes {
 		if t.nodes[n].state == nodeHeld && !placed[n] {
 			return "C6: a held capability is in no slot"
 		}
+	}
+	return ""
+}
+
+// slots looks at the slots of one CSpace, and notes which nodes they name.
+func (t *Tree) slots(s *Space, placed []bool) string {
+	used := uint32(0)
+	for i := range s.entries {
+		tag := s.entries[i].tag.Load() & slotMask
+		if tag != slotLive && tag != slotTransit {
+			continue
+		}
+		used++
+		n := Node(s.entries[i].aux.Load() & 0xffffffff)
+		d := &t.nodes[n]
+		if placed[n] || d.state == nodeFree || d.space != s.index || d.slot != uint32(i) {
+			return "C6: a slot and its node do not name each other"
+		}
+		placed[n] = true
+		if (d.state == nodeHeld) != (tag == slotLive) {
+			return "C6: a slot and its node disagree whether it travels"
+		}
+	}
+	if used != s.live || int(s.live+s.retired)+len(s.free) != len(s.entries) {
+		return "C6: the counts of a CSpace's slots are wrong"
 	}
 	return ""
 }

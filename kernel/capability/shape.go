@@ -24,7 +24,7 @@ func (t *Tree) Shape(b []byte, order ...*Space) []byte {
 		}
 		s.put(0)
 	}
-	for i := 0; i < len(s.met); i++ {
+	for i := 0; i < len(s.met); i++ { //nolint:intrange // node appends to what was met
 		s.node(s.met[i])
 	}
 	s.put(uint64(t.nodesFree))

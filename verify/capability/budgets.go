@@ -64,9 +64,9 @@ func (w *budgetWorld) steps(out []step) []step {
 		if c < 0 {
 			continue
 		}
-		n := uint8(i) //nolint:gosec // G115: few
+		n := uint8(i)
 		for form := range carves() {
-			out = append(out, step{bgCarve, n, uint8(form), 0}) //nolint:gosec // G115: few
+			out = append(out, step{bgCarve, n, uint8(form), 0})
 		}
 		out = append(out, step{kind: bgSpend, a: n}, step{kind: bgMint, a: n})
 		if i > 0 {
@@ -246,8 +246,8 @@ func (w *budgetWorld) give(a int, bytes uint64) {
 // sum compares the endowment's account, and through every live capability
 // that may look, that of its budget.
 func (w *budgetWorld) sum() string {
-	real := w.kernel.Endowment()
-	if root := &w.accounts[0]; real.Available != root.available || real.Held != root.held || real.Spent != root.spent {
+	all := w.kernel.Endowment()
+	if root := &w.accounts[0]; all.Available != root.available || all.Held != root.held || all.Spent != root.spent {
 		return "conservation: the endowment's account is wrong"
 	}
 	for c := range w.ref.caps {
@@ -257,7 +257,7 @@ func (w *budgetWorld) sum() string {
 		}
 		a := &w.accounts[w.of[d.object]]
 		for which, want := range [...]abi.Amounts{a.available, a.held, a.spent} {
-			args := abi.Args{W: [6]uint64{uint64(which)}} //nolint:gosec // G115: small
+			args := abi.Args{W: [6]uint64{uint64(which)}}
 			if status := w.call(d.task, d.handle, abi.BudgetInspect, &args); status == abi.StatusOK && args.W != [6]uint64(want) {
 				return fmt.Sprintf("conservation: a budget's account is %v, not %v", args.W, want)
 			}

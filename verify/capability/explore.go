@@ -137,7 +137,7 @@ func (s *search) add(k key, parent int, by step) {
 		return
 	}
 	s.seen[k] = struct{}{}
-	s.visits = append(s.visits, visit{parent: int32(parent), by: by}) //nolint:gosec // G115: at most limit
+	s.visits = append(s.visits, visit{parent: int32(parent), by: by})
 	if len(s.visits) >= s.limit || !s.deadline.IsZero() && time.Now().After(s.deadline) {
 		s.full.Store(true)
 		s.stopped.Store(true)
@@ -249,7 +249,7 @@ func traces(status abi.Status, before, after []byte) string {
 func (e *expander) replay() world {
 	w := e.search.fresh()
 	for _, st := range e.path {
-		w.do(st)
+		_, _ = w.do(st)
 	}
 	return w
 }

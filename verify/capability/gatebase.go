@@ -1,7 +1,10 @@
 package capability
 
 import (
+	"slices"
+
 	"phios/abi"
+	"phios/internal/invariant"
 	kernel "phios/kernel/capability"
 	"phios/kernel/gate"
 	"phios/kernel/journal"
@@ -33,7 +36,6 @@ type gateWorld struct {
 	budgets []abi.Handle // of each root task
 	ref     reference
 	issued  []ticket
-	objects []uint64 // real number of each object that the reference knows
 }
 
 // endowment is everything that a gate world has.
@@ -56,7 +58,7 @@ func newGateWorldOn(m platform.Machine, nodes int, generations, tokens uint64, s
 	j, _ := journal.New(w.log, m, 1, journal.Options{})
 	w.kernel = gate.New(gate.Config{
 		Machine: m, Journal: j, Launcher: w.started, Endowment: endowment(), Timers: 4,
-		Limits: kernel.Limits{Nodes: uint32(nodes), Objects: 64, Spaces: 64, Generations: generations}, //nolint:gosec // G115: few
+		Limits: kernel.Limits{Nodes: uint32(nodes), Objects: 64, Spaces: 64, Generations: generations},
 	})
 	w.ref = reference{limits: limits{tasks: len(slots), nodes: nodes, generations: generations}, now: 1}
 	for i, n := range slots {
@@ -72,6 +74,12 @@ func newGateWorldOn(m platform.Machine, nodes int, generations, tokens uint64, s
 // call invokes as a task.
 func (w *gateWorld) call(task int, h abi.Handle, c abi.Call, a *abi.Args) abi.Status {
 	return w.tasks[task].Invoke(h, c, a)
+}
+
+// must is call for what sets a world up: there it cannot fail.
+func (w *gateWorld) must(task int, h abi.Handle, c abi.Call, a *abi.Args) {
+	status := w.call(task, h, c, a)
+	invariant.Always(status == abi.StatusOK, "verify: a world could not be set up: "+c.String()+": "+status.Name())
 }
 
 // inspect reads what a handle names.
@@ -108,10 +116,8 @@ func (w *gateWorld) grant(from int, h abi.Handle, to int, m abi.Mint) abi.Handle
 // issue notes a handle that was given out.
 func (w *gateWorld) issue(task int, h abi.Handle) string {
 	t := ticket{task, h}
-	for _, before := range w.issued {
-		if before == t {
-			return "no resurrection: a handle was given out twice"
-		}
+	if slices.Contains(w.issued, t) {
+		return "no resurrection: a handle was given out twice"
 	}
 	w.issued = append(w.issued, t)
 	return ""

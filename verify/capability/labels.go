@@ -66,7 +66,7 @@ func newLabelWorld() world {
 	m := abi.Whole(rights)
 	m.Ceiling = abi.Label{Sources: 1}
 	a := abi.Args{Mint: &m}
-	w.call(0, w.eyes[1], abi.CapMint, &a)
+	w.must(0, w.eyes[1], abi.CapMint, &a)
 	w.voucher = abi.Handle(a.W[0])
 	return w
 }
@@ -74,7 +74,7 @@ func newLabelWorld() world {
 // endpoint makes one with room for one message.
 func (w *labelWorld) endpoint(task int, ceiling abi.Label) abi.Handle {
 	a := abi.Args{W: [6]uint64{1}, Label: ceiling}
-	w.call(task, w.budgets[task], abi.EndpointCreate, &a)
+	w.must(task, w.budgets[task], abi.EndpointCreate, &a)
 	w.original(task, abi.Handle(a.W[0]))
 	return abi.Handle(a.W[0])
 }
@@ -83,7 +83,7 @@ func (w *labelWorld) steps(out []step) []step {
 	for task := range uint8(2) {
 		for door := range w.doors[task] {
 			for label := range labels() {
-				out = append(out, step{lbSend, task, uint8(door), uint8(label)}) //nolint:gosec // G115: few
+				out = append(out, step{lbSend, task, uint8(door), uint8(label)})
 			}
 		}
 		out = append(out, step{kind: lbReceive, a: task})
@@ -167,11 +167,11 @@ func (w *labelWorld) give() (abi.Status, string) {
 	a := abi.Args{W: [6]uint64{uint64(w.inbox[0])}, Mint: &m}
 	status := w.call(0, w.eyes[1], abi.TaskGrant, &a)
 	if status != abi.StatusOK {
-		return status, verdict{}.judge(status)
+		return status, (&verdict{}).judge(status)
 	}
 	w.label[1] = joined(w.label[1], w.label[0])
 	status = w.call(1, abi.Handle(a.W[0]), abi.CapDelete, &abi.Args{})
-	return status, verdict{}.judge(status)
+	return status, (&verdict{}).judge(status)
 }
 
 // endorse lets task 0 vouch for task 1: the first source is its to vouch for.
@@ -205,7 +205,7 @@ func (w *labelWorld) shape(b []byte) []byte {
 	for task := range 2 {
 		b = fmt.Append(b, w.label[task], w.queue[task])
 		a := abi.Args{}
-		w.call(0, w.eyes[task], abi.LabelInspect, &a)
+		_ = w.call(0, w.eyes[task], abi.LabelInspect, &a)
 		b = fmt.Append(b, a.Label)
 	}
 	return append(b, make([]byte, 8)...)

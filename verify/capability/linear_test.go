@@ -55,7 +55,7 @@ func model() porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return forest{0: 1} },
 		Step: func(state, input, output any) (bool, any) {
-			f, a, ok := state.(forest), input.(act), output.(bool) //nolint:forcetypeassert,errcheck // they are ours
+			f, a, ok := state.(forest), input.(act), output.(bool) //nolint:forcetypeassert // they are ours
 			if (f[a.on] != 0) != ok {
 				return false, f
 			}
@@ -64,7 +64,7 @@ func model() porcupine.Model {
 			}
 			switch a.kind {
 			case 'd':
-				f[a.as] = uint8(a.on + 2) //nolint:gosec // G115: below namesMax
+				f[a.as] = uint8(a.on + 2)
 			case 'r':
 				f.below(a.on)
 			case 'x':
@@ -94,7 +94,7 @@ func record(seed uint64) []porcupine.Operation {
 	var ready atomic.Int32 // counts the threads that are about to act
 	for thread := range threads {
 		wait.Go(func() {
-			source := prng.New(seed*threads + uint64(thread)) //nolint:gosec // G115: small
+			source := prng.New(seed*threads + uint64(thread))
 			whole := abi.Whole(abi.RightsAll)
 			// They meet once, and spin: else one is through before the next begins.
 			ready.Add(1)
@@ -104,7 +104,7 @@ func record(seed uint64) []porcupine.Operation {
 				}
 			}
 			for range actsAThread {
-				a := act{kind: "ddddrxllll"[source.Below(10)], on: int(source.Below(uint64(min(names.Load(), namesMax))))} //nolint:gosec // G115: small
+				a := act{kind: "ddddrxllll"[source.Below(10)], on: int(source.Below(uint64(min(names.Load(), namesMax))))}
 				h := abi.Handle(handles[a.on].Load())
 				if h == 0 || a.kind == 'x' && a.on == 0 {
 					continue
@@ -119,7 +119,7 @@ func record(seed uint64) []porcupine.Operation {
 				// themselves.
 				call := time.Since(begun).Nanoseconds()
 				runtime.Gosched()
-				status := abi.StatusOK
+				var status abi.Status
 				switch a.kind {
 				case 'd':
 					var made abi.Handle
@@ -168,7 +168,7 @@ func unexplained(t *testing.T, histories int) (seed int, history []porcupine.Ope
 	defer schedule.Install(nil)
 	acts, overlaps := 0, 0
 	for seed := range histories {
-		history := record(uint64(seed)) //nolint:gosec // G115: small
+		history := record(uint64(seed))
 		acts += len(history)
 		overlaps += overlapping(history)
 		switch porcupine.CheckOperationsTimeout(model(), history, 5*time.Second) {

@@ -42,20 +42,20 @@ func newMessageWorld() world {
 	w := &messageWorld{gateWorld: newGateWorld(8, 1, 8, 3, 4)}
 	w.ref.limits.slots = 3
 	a := abi.Args{W: [6]uint64{1}, Label: abi.LabelTop()}
-	w.call(0, w.budgets[0], abi.EndpointCreate, &a)
+	w.must(0, w.budgets[0], abi.EndpointCreate, &a)
 	w.endpoint = abi.Handle(a.W[0])
 	w.original(0, w.endpoint)
 	m := abi.Whole(abi.RightInvoke | abi.RightSend | abi.RightGrant)
 	m.Badge = doorBadge
 	w.door = w.grant(0, w.endpoint, 1, m)
 	a = abi.Args{}
-	w.call(1, w.budgets[1], abi.NotificationCreate, &a)
+	w.must(1, w.budgets[1], abi.NotificationCreate, &a)
 	thing := abi.Handle(a.W[0])
 	w.original(1, thing)
 	mint := abi.Whole(abi.RightInvoke | abi.RightSend | abi.RightGrant | abi.RightInspect)
 	mint.Copies = 1
 	a = abi.Args{Mint: &mint}
-	w.call(1, thing, abi.CapMint, &a)
+	w.must(1, thing, abi.CapMint, &a)
 	var v verdict
 	child := w.ref.derive(&v, w.ref.find(1, thing), &mint, abi.RightDerive)
 	w.ref.born(child, 1, abi.Handle(a.W[0]))
@@ -80,7 +80,7 @@ func (w *messageWorld) steps(out []step) []step {
 	things := w.things()
 	for i := range things {
 		for moves := range uint8(2) {
-			out = append(out, step{msSend, uint8(i + 1), moves, 0}, step{msSend, uint8(i + 1), moves, 1}) //nolint:gosec // G115: few
+			out = append(out, step{msSend, uint8(i + 1), moves, 0}, step{msSend, uint8(i + 1), moves, 1})
 		}
 	}
 	for i, t := range w.issued {
@@ -88,7 +88,7 @@ func (w *messageWorld) steps(out []step) []step {
 			continue
 		}
 		if w.ref.find(t.task, t.handle) >= 0 {
-			out = append(out, step{kind: msDelete, a: uint8(i)}, step{kind: msRevoke, a: uint8(i)}) //nolint:gosec // G115: few
+			out = append(out, step{kind: msDelete, a: uint8(i)}, step{kind: msRevoke, a: uint8(i)})
 		}
 	}
 	if w.ref.pending {
@@ -158,27 +158,13 @@ func (w *messageWorld) send(s step) (abi.Status, string) {
 	var v verdict
 	l := letter{word: m.Words[0]}
 	var made []refCap
-	door := w.ref.find(1, w.door)
-	if door < 0 {
+	if w.ref.find(1, w.door) < 0 {
 		v.must |= gone
 	}
 	if s.a > 0 {
 		h := w.things()[s.a-1]
-		c := w.ref.find(1, h)
 		m.Handles[0], m.HandleCount, m.Moves = h, 1, s.b
-		l.caps, l.moved = []int{c}, []bool{s.b == 1}
-		if s.b == 0 {
-			share := abi.Whole(w.ref.caps[c].pass)
-			if w.ref.caps[c].copies != abi.Unlimited {
-				share.Copies = 0
-			}
-			made = append(made, w.ref.derive(&v, c, &share, abi.RightGrant))
-		} else {
-			v.unless(w.ref.caps[c].rights.Has(abi.RightGrant), abi.StatusRights)
-			if c == door { // the way itself cannot be sent through itself and stay
-				v.may |= gone
-			}
-		}
+		made = w.enclose(&v, &l, w.ref.find(1, h), s.b == 1)
 	}
 	if s.c == 1 {
 		m.Handles[m.HandleCount] = abi.MakeHandle(1, abi.GenerationMax)
@@ -202,6 +188,22 @@ func (w *messageWorld) send(s step) (abi.Status, string) {
 	}
 	w.queue = append(w.queue, l)
 	return status, ""
+}
+
+// enclose judges a capability that goes along with a letter, and returns the
+// copy that is made of it, if one is.
+func (w *messageWorld) enclose(v *verdict, l *letter, c int, moved bool) []refCap { //nolint:revive // flag-parameter: the message's own bit
+	l.caps, l.moved = []int{c}, []bool{moved}
+	d := &w.ref.caps[c]
+	if moved {
+		v.unless(d.rights.Has(abi.RightGrant), abi.StatusRights)
+		return nil
+	}
+	share := abi.Whole(d.pass)
+	if d.copies != abi.Unlimited {
+		share.Copies = 0
+	}
+	return []refCap{w.ref.derive(v, c, &share, abi.RightGrant)}
 }
 
 // receive takes a message without waiting for one.

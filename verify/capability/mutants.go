@@ -131,7 +131,7 @@ func RunMutants(c Config, name string, w io.Writer) (ok bool, err error) {
 // PrintMutants writes what Mutants found as a table.
 func PrintMutants(list []MutantReport, w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "mutant\tcaught\tin\tsteps\tstates\tseconds\tby\t")
+	_, _ = fmt.Fprintln(table, "mutant\tcaught\tin\tsteps\tstates\tseconds\tby\t")
 	caught, seconds := 0, 0.0
 	for i := range list {
 		m := &list[i]
@@ -142,8 +142,8 @@ func PrintMutants(list []MutantReport, w io.Writer) {
 		}
 		seconds += m.Seconds
 		by, _, _ := strings.Cut(m.By, "\n")
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%.2f\t%s\t\n", m.Name, answer, m.In, len(m.Trace), m.States, m.Seconds, by)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%.2f\t%s\t\n", m.Name, answer, m.In, len(m.Trace), m.States, m.Seconds, by)
 	}
-	fmt.Fprintf(table, "%d of %d caught\t\t\t\t\t%.1f\t\t\n", caught, len(list), seconds)
+	_, _ = fmt.Fprintf(table, "%d of %d caught\t\t\t\t\t%.1f\t\t\n", caught, len(list), seconds)
 	table.Flush() //nolint:errcheck // what cannot be printed cannot be said
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -59,11 +60,9 @@ func (c Config) whole() Config {
 	return c
 }
 
-func (c *Config) wants(facet string) bool {
-	for _, name := range c.Facets {
-		if name == facet {
-			return true
-		}
+func (c Config) wants(facet string) bool {
+	if slices.Contains(c.Facets, facet) {
+		return true
 	}
 	return len(c.Facets) == 0
 }
@@ -108,8 +107,12 @@ func rows(c Config) []row {
 	addTree("transit", transit(1), limits{tasks: 2, slots: 2, nodes: 4, generations: 1})
 	addTree("transit of two", transit(2), limits{tasks: 2, slots: 2, nodes: 3, generations: 1})
 	list = append(list, row{"budgets", "1 task of 5 slots, 1 generation, 3 tokens", newBudgetWorld})
+	generations := uint64(2)
+	if c.Capabilities*c.Tasks > 8 {
+		generations = 1 // every slot is used once: that is days less
+	}
 	addTree("derivation", derivation(), limits{
-		tasks: c.Tasks, slots: max(2, (c.Capabilities+1)/2), nodes: c.Capabilities, generations: 2,
+		tasks: c.Tasks, slots: max(2, (c.Capabilities+1)/2), nodes: c.Capabilities, generations: generations,
 	})
 	return list
 }
@@ -159,23 +162,23 @@ func Run(c Config, w io.Writer) (ok bool) {
 // Print writes the report as a table, and the way to each violation below.
 func (r *Report) Print(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "facet\tworld\tstates\ttransitions\tseconds\tresult\t")
+	_, _ = fmt.Fprintln(table, "facet\tworld\tstates\ttransitions\tseconds\tresult\t")
 	for i := range r.Facets {
 		f := &r.Facets[i]
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%.1f\t%s\t\n", f.Name, f.World, f.States, f.Transitions, f.Seconds, f.result())
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%.1f\t%s\t\n", f.Name, f.World, f.States, f.Transitions, f.Seconds, f.result())
 	}
 	for _, s := range r.Scenarios {
 		result := "holds"
 		if s.Violation != "" {
 			result = s.Violation
 		}
-		fmt.Fprintf(table, "%s\t%s\t\t\t%.1f\t%s\t\n", "scenario", s.Name, s.Seconds, result)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t\t\t%.1f\t%s\t\n", "scenario", s.Name, s.Seconds, result)
 	}
-	fmt.Fprintf(table, "all\t\t%d\t%d\t%.1f\t\t\n", r.States, r.Transitions, r.Seconds)
+	_, _ = fmt.Fprintf(table, "all\t\t%d\t%d\t%.1f\t\t\n", r.States, r.Transitions, r.Seconds)
 	table.Flush() //nolint:errcheck // what cannot be printed cannot be said
 	for i := range r.Facets {
 		if f := &r.Facets[i]; f.Violation != "" {
-			fmt.Fprintf(w, "\n%s: %s, by:\n  %s\n", f.Name, f.Violation, strings.Join(f.Trace, "\n  "))
+			_, _ = fmt.Fprintf(w, "\n%s: %s, by:\n  %s\n", f.Name, f.Violation, strings.Join(f.Trace, "\n  "))
 		}
 	}
 }

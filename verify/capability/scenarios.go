@@ -156,7 +156,7 @@ func newPair(m *theatre) *pair {
 }
 
 func (p *pair) revoke() {
-	p.tree.Revoke(p.a, p.root)
+	_ = p.tree.Revoke(p.a, p.root)
 	p.revoked = true
 }
 
@@ -208,7 +208,7 @@ func playMint(m *theatre) ([]func(), func() string) {
 	p := newPair(m)
 	var made abi.Handle
 	mint := func() {
-		p.b.Lookup(p.copy, abi.RightDerive)
+		_, _ = p.b.Lookup(p.copy, abi.RightDerive)
 		m.Yield()
 		w := abi.Whole(wide)
 		made, _ = p.tree.Derive(p.b, p.copy, &w, p.b, nil)
@@ -220,12 +220,12 @@ func playGrant(m *theatre) ([]func(), func() string) {
 	p := newPair(m)
 	var made abi.Handle
 	grant := func() {
-		p.a.Lookup(p.root, abi.RightGrant)
+		_, _ = p.a.Lookup(p.root, abi.RightGrant)
 		m.Yield()
 		w := abi.Whole(wide)
 		made, _ = p.tree.Derive(p.a, p.root, &w, p.b, nil)
 	}
-	remove := func() { m.Yield(); p.tree.Delete(p.a, p.root) }
+	remove := func() { m.Yield(); _ = p.tree.Delete(p.a, p.root) }
 	return []func(){grant, remove}, func() string { return first(p.dead(made), p.dead(p.copy)) }
 }
 
@@ -247,7 +247,7 @@ func playReclaim(m *theatre) ([]func(), func() string) {
 		p.tree.Reclaim(1)
 		m.Yield()
 		w := abi.Whole(wide) // the slot and the node are used again
-		p.tree.Derive(p.a, p.root, &w, p.b, nil)
+		_, _ = p.tree.Derive(p.a, p.root, &w, p.b, nil)
 	}
 	return []func(){look, reclaim}, func() string { return p.dead(p.copy) }
 }
@@ -266,10 +266,10 @@ type stage struct {
 func newStage(m *theatre) *stage {
 	s := &stage{gateWorld: newGateWorldOn(m, 32, 64, 8, 8, 8)}
 	a := abi.Args{W: [6]uint64{4}, Label: abi.LabelTop()}
-	s.call(0, s.budgets[0], abi.EndpointCreate, &a)
+	s.must(0, s.budgets[0], abi.EndpointCreate, &a)
 	s.endpoint = abi.Handle(a.W[0])
 	a = abi.Args{}
-	s.call(0, s.budgets[0], abi.NotificationCreate, &a)
+	s.must(0, s.budgets[0], abi.NotificationCreate, &a)
 	s.signal = abi.Handle(a.W[0])
 	w := abi.Whole(abi.RightInvoke | abi.RightSend)
 	s.door, _ = s.kernel.BootGrant(s.tasks[0], s.endpoint, s.tasks[1], &w)
@@ -294,7 +294,7 @@ func playSend(m *theatre) ([]func(), func() string) {
 	}
 	revoke := func() {
 		quietly(m, func() {
-			s.call(0, s.endpoint, abi.CapRevoke, &abi.Args{})
+			_ = s.call(0, s.endpoint, abi.CapRevoke, &abi.Args{})
 			s.drain()
 		})
 	}
@@ -310,12 +310,12 @@ func playSignal(m *theatre) ([]func(), func() string) {
 	s := newStage(m)
 	poll := func() uint64 {
 		a := abi.Args{W: [6]uint64{1}}
-		s.call(0, s.signal, abi.NotificationPoll, &a)
+		_ = s.call(0, s.signal, abi.NotificationPoll, &a)
 		return a.W[0]
 	}
 	ring := func() { s.rung = s.call(1, s.bell, abi.NotificationSignal, &abi.Args{W: [6]uint64{1}}) }
 	revoke := func() {
-		quietly(m, func() { s.call(0, s.signal, abi.CapRevoke, &abi.Args{}); poll() })
+		quietly(m, func() { _ = s.call(0, s.signal, abi.CapRevoke, &abi.Args{}); poll() })
 	}
 	return []func(){ring, revoke}, func() string {
 		if poll() != 0 {
@@ -341,7 +341,7 @@ func playReplyRevoke(m *theatre) ([]func(), func() string) {
 		}
 	}
 	revoke := func() {
-		quietly(m, func() { s.call(0, s.endpoint, abi.CapRevoke, &abi.Args{}) })
+		quietly(m, func() { _ = s.call(0, s.endpoint, abi.CapRevoke, &abi.Args{}) })
 		s.revoked = true
 	}
 	return []func(){call, serve, revoke}, func() string {
@@ -373,8 +373,8 @@ func playReply(m *theatre) ([]func(), func() string) {
 	s := newStage(m)
 	serve := func() {
 		msg := abi.Message{}
-		s.call(0, s.endpoint, abi.EndpointReceive, &abi.Args{Message: &msg})
-		s.call(0, msg.Reply, abi.EndpointReply, &abi.Args{Message: &abi.Message{}})
+		_ = s.call(0, s.endpoint, abi.EndpointReceive, &abi.Args{Message: &msg})
+		_ = s.call(0, msg.Reply, abi.EndpointReply, &abi.Args{Message: &abi.Message{}})
 		if status := s.call(0, msg.Reply, abi.EndpointReply, &abi.Args{Message: &abi.Message{}}); bit(status)&gone == 0 {
 			s.violated = "no resurrection: a reply capability was used twice (" + status.Name() + ")"
 		}
@@ -392,7 +392,7 @@ func playReply(m *theatre) ([]func(), func() string) {
 type betrayer struct{ stage *stage }
 
 func (b betrayer) Serve(p *gate.Port, m *abi.Message) abi.Status {
-	p.Invoke(b.stage.endpoint, abi.CapRevoke, &abi.Args{})
+	_ = p.Invoke(b.stage.endpoint, abi.CapRevoke, &abi.Args{})
 	m.Words[0] = 99
 	return abi.StatusOK
 }
@@ -400,7 +400,7 @@ func (b betrayer) Serve(p *gate.Port, m *abi.Message) abi.Status {
 func playHandler(m *theatre) ([]func(), func() string) {
 	return dialogue(func() string {
 		s := newStage(m)
-		s.tasks[0].Serve(s.endpoint, betrayer{s}, false)
+		_ = s.tasks[0].Serve(s.endpoint, betrayer{s}, false)
 		msg := abi.Message{}
 		if s.call(1, s.door, abi.EndpointCall, &abi.Args{Message: &msg}) != abi.StatusRevoked || msg.Words[0] == 99 {
 			return "no effect after revoke: an answer passed through a dead capability"
@@ -422,7 +422,7 @@ func playFamily(m *theatre) ([]func(), func() string) {
 			third, _, _ := w.spawn(second, purse, 2)
 			family = append(family, second, third)
 		}
-		w.tasks[0].Invoke(h, abi.TaskKill, &abi.Args{})
+		_ = w.tasks[0].Invoke(h, abi.TaskKill, &abi.Args{})
 		for _, p := range family {
 			if p.Invoke(abi.MakeHandle(0, 1), abi.CapInspect, &abi.Args{}) != abi.StatusKilled {
 				return "no effect after revoke: a task runs below a dead one"
@@ -436,11 +436,11 @@ func playFamily(m *theatre) ([]func(), func() string) {
 func (w *gateWorld) spawn(p *gate.Port, budget abi.Handle, slots uint64) (made *gate.Port, task, purse abi.Handle) {
 	all := abi.Whole(abi.RightsAll &^ (abi.RightEndorse | abi.RightDeclassify))
 	a := abi.Args{W: [6]uint64{slots}}
-	p.Invoke(budget, abi.TaskCreate, &a)
+	_ = p.Invoke(budget, abi.TaskCreate, &a)
 	task = abi.Handle(a.W[0])
 	a = abi.Args{W: [6]uint64{uint64(budget)}, Mint: &all}
-	p.Invoke(task, abi.TaskGrant, &a)
+	_ = p.Invoke(task, abi.TaskGrant, &a)
 	purse = abi.Handle(a.W[0])
-	p.Invoke(task, abi.TaskStart, &abi.Args{})
+	_ = p.Invoke(task, abi.TaskStart, &abi.Args{})
 	return w.started.started[len(w.started.started)-1], task, purse
 }

@@ -42,14 +42,14 @@ type taskLevel struct {
 func newTaskWorld() world {
 	w := &taskWorld{gateWorld: newGateWorld(32, 8, 8, 8)}
 	a := abi.Args{}
-	w.call(0, w.budgets[0], abi.NotificationCreate, &a)
+	w.must(0, w.budgets[0], abi.NotificationCreate, &a)
 	w.thing = abi.Handle(a.W[0])
 	w.level[0] = taskLevel{made: true, started: true, port: w.tasks[0], given: w.thing, live: true, budget: w.budgets[0]}
 	return w
 }
 
 func (w *taskWorld) steps(out []step) []step {
-	for t := uint8(0); t < 3; t++ {
+	for t := range uint8(3) {
 		l := &w.level[t]
 		if l.started && t < 2 && !w.level[t+1].made {
 			out = append(out, step{kind: tkCreate, a: t})
@@ -198,7 +198,7 @@ func (w *taskWorld) check() string {
 		}
 		status := l.port.Invoke(l.given, abi.NotificationSignal, &abi.Args{W: [6]uint64{1}})
 		switch {
-		case !w.alive(uint8(t)): //nolint:gosec // G115: three
+		case !w.alive(uint8(t)):
 			if status != abi.StatusKilled {
 				return "no effect after revoke: a dead task was answered (" + status.Name() + ")"
 			}
@@ -217,10 +217,10 @@ func (w *taskWorld) books() string {
 	w.tidy()
 	a := w.kernel.Endowment()
 	args := abi.Args{}
-	w.tasks[0].Invoke(w.budgets[0], abi.BudgetInspect, &args)
+	_ = w.tasks[0].Invoke(w.budgets[0], abi.BudgetInspect, &args)
 	have := a.Available[1] + args.W[1]
 	args = abi.Args{W: [6]uint64{1}}
-	w.tasks[0].Invoke(w.budgets[0], abi.BudgetInspect, &args)
+	_ = w.tasks[0].Invoke(w.budgets[0], abi.BudgetInspect, &args)
 	if have+args.W[1] != endowment()[1] {
 		return "conservation: slots were created or lost"
 	}

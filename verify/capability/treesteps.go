@@ -1,6 +1,8 @@
 package capability
 
 import (
+	"slices"
+
 	"phios/abi"
 	kernel "phios/kernel/capability"
 )
@@ -63,17 +65,25 @@ func (w *treeWorld) simple(s step) (abi.Status, string) {
 	case opLookup:
 		_, status = space.Lookup(t.handle, 0)
 	case opUse:
-		if c >= 0 {
-			d := &w.ref.caps[c]
-			v.unless(d.seal == 0, abi.StatusSealed)
-			v.unless(d.expires == 0 || w.ref.now < d.expires, abi.StatusExpired)
-			v.unless(d.uses > 0, abi.StatusExhausted)
-		}
-		if _, status = w.tree.Use(space, t.handle, w.ref.now); status == abi.StatusOK && c >= 0 && w.ref.caps[c].uses != abi.Unlimited {
-			w.ref.caps[c].uses--
-		}
+		status = w.use(&v, c, t)
 	}
 	return status, v.judge(status)
+}
+
+// use exercises a capability, which costs one use of it.
+func (w *treeWorld) use(v *verdict, c int, t ticket) abi.Status {
+	_, status := w.tree.Use(w.spaces[t.task], t.handle, w.ref.now)
+	if c < 0 {
+		return status
+	}
+	d := &w.ref.caps[c]
+	v.unless(d.seal == 0, abi.StatusSealed)
+	v.unless(d.expires == 0 || w.ref.now < d.expires, abi.StatusExpired)
+	v.unless(d.uses > 0, abi.StatusExhausted)
+	if status == abi.StatusOK && d.uses != abi.Unlimited {
+		d.uses--
+	}
+	return status
 }
 
 // make does what puts a capability into somebody's hands.
@@ -156,10 +166,8 @@ func (w *treeWorld) reseal(v *verdict, c int, kind uint8) refCap {
 // issue notes a handle that was given out.
 func (w *treeWorld) issue(task int, h abi.Handle) string {
 	t := ticket{task, h}
-	for _, before := range w.issued {
-		if before == t {
-			return "no resurrection: a handle was given out twice"
-		}
+	if slices.Contains(w.issued, t) {
+		return "no resurrection: a handle was given out twice"
 	}
 	w.issued = append(w.issued, t)
 	return ""
@@ -343,6 +351,17 @@ func (w *treeWorld) compare(d *refCap, r *kernel.Ref, space *kernel.Space, h abi
 		return "monotone rights: a capability has other rights than it was given"
 	case r.Badge != d.badge:
 		return "badge immutable: a capability has another badge than it was given"
+	case r.Marked() != limited:
+		return "answers: the gate is not told to look at a capability's terms"
+	case !w.tree.Alive(r.Key()):
+		return "answers: the key of a live capability is dead"
+	}
+	return sameTerms(d, &terms)
+}
+
+// sameTerms compares what a capability carries beyond rights and a badge.
+func sameTerms(d *refCap, terms *kernel.Terms) string {
+	switch {
 	case terms.Uses != d.uses:
 		return "conservation: uses were created or lost"
 	case terms.Copies != d.copies:
@@ -351,10 +370,6 @@ func (w *treeWorld) compare(d *refCap, r *kernel.Ref, space *kernel.Space, h abi
 		return "label monotonicity: a ceiling is not what was given"
 	case terms.Expires != d.expires, terms.Window != kernel.Bounds{Base: d.base, Length: d.bytes}, terms.Seal != d.seal:
 		return "answers: a capability carries other terms than it was given"
-	case r.Marked() != limited:
-		return "answers: the gate is not told to look at a capability's terms"
-	case !w.tree.Alive(r.Key()):
-		return "answers: the key of a live capability is dead"
 	}
 	return ""
 }

@@ -78,10 +78,10 @@ func (relax) Relax() { panic("waits for nobody: an operation was never left") }
 func newTreeWorld(a *alphabet, l limits) *treeWorld {
 	w := &treeWorld{alphabet: a, ref: reference{limits: l, closed: make([]bool, l.tasks), now: 1}}
 	w.tree = kernel.New(relax{}, kernel.Limits{
-		Nodes: uint32(l.nodes), Objects: 2, Spaces: uint32(l.tasks), Generations: l.generations, //nolint:gosec // G115: small
+		Nodes: uint32(l.nodes), Objects: 2, Spaces: uint32(l.tasks), Generations: l.generations,
 	})
 	for task := range l.tasks {
-		s, _ := w.tree.NewSpace(uint64(task)+1, uint32(l.slots)) //nolint:gosec // G115: small
+		s, _ := w.tree.NewSpace(uint64(task)+1, uint32(l.slots))
 		w.spaces = append(w.spaces, s)
 	}
 	w.object, _ = w.tree.NewObject(abi.ObjectNotification, nil)
@@ -107,20 +107,20 @@ func (w *treeWorld) steps(out []step) []step {
 		if c < 0 && !w.alphabet.stale {
 			continue
 		}
-		out = w.stepsOn(out, uint8(i), t, c >= 0) //nolint:gosec // G115: few handles
+		out = w.stepsOn(out, uint8(i), t, c >= 0)
 	}
 	for i := range w.messages {
 		if w.messages[i].over {
 			continue
 		}
 		for to := range w.spaces {
-			out = add(out, has, step{opInstall, uint8(i), 0, uint8(to)}) //nolint:gosec // G115: few
+			out = add(out, has, step{opInstall, uint8(i), 0, uint8(to)})
 		}
-		out = add(out, has, step{kind: opCancel, a: uint8(i)}) //nolint:gosec // G115: few
+		out = add(out, has, step{kind: opCancel, a: uint8(i)})
 	}
 	for task := range w.spaces {
 		if !w.ref.closed[task] {
-			out = add(out, has, step{kind: opClose, a: uint8(task)}) //nolint:gosec // G115: few
+			out = add(out, has, step{kind: opClose, a: uint8(task)})
 		}
 	}
 	if w.ref.now < 3 {
@@ -145,7 +145,7 @@ func (w *treeWorld) stepsOn(out []step, i uint8, t ticket, live bool) []step { /
 	has := &w.alphabet.kinds
 	out = add(out, has, step{kind: opDelete, a: i})
 	for v := range w.alphabet.mints {
-		out = add(out, has, step{kind: opMint, a: i, b: uint8(v)}) //nolint:gosec // G115: few
+		out = add(out, has, step{kind: opMint, a: i, b: uint8(v)})
 		if !live {
 			break
 		}
@@ -158,9 +158,9 @@ func (w *treeWorld) stepsOn(out []step, i uint8, t ticket, live bool) []step { /
 			continue
 		}
 		for v := range w.alphabet.grants {
-			out = add(out, has, step{opGrant, i, uint8(v), uint8(to)}) //nolint:gosec // G115: few
+			out = add(out, has, step{opGrant, i, uint8(v), uint8(to)})
 		}
-		out = add(out, has, step{opMove, i, 0, uint8(to)}) //nolint:gosec // G115: few
+		out = add(out, has, step{opMove, i, 0, uint8(to)})
 	}
 	for _, kind := range [...]uint8{opRevoke, opLookup, opUse, opSeal, opUnseal} {
 		out = add(out, has, step{kind: kind, a: i})
@@ -174,7 +174,7 @@ func (w *treeWorld) stepsOn(out []step, i uint8, t ticket, live bool) []step { /
 	out = add(out, has, step{kind: opPackMove, a: i, b: forged})
 	for j, other := range w.issued {
 		if other.task == t.task && other != t && w.ref.find(other.task, other.handle) >= 0 {
-			out = add(out, has, step{kind: opPackCopy, a: i, b: uint8(j + 1)}) //nolint:gosec // G115: few
+			out = add(out, has, step{kind: opPackCopy, a: i, b: uint8(j + 1)})
 		}
 	}
 	return out
@@ -241,7 +241,7 @@ func (w *treeWorld) shapeOf(b []byte, order []uint8) []byte {
 			}
 			at := byte(255)
 			if d.moving {
-				at = byte(d.handle.Index()) | 64*byte(slices.Index(order, uint8(d.task))) //nolint:gosec // G115: few
+				at = byte(d.handle.Index()) | 64*byte(slices.Index(order, uint8(d.task)))
 			}
 			b = append(b, state, at)
 		}
