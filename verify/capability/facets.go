@@ -58,11 +58,17 @@ func bounds() *alphabet {
 }
 
 // transit is the alphabet of capabilities that travel in messages, some of
-// which do not arrive.
+// which do not arrive and some of which come back to their sender. With two
+// messages at a time there is also a form that may be passed on further than
+// it can be used.
 func transit(messages int) *alphabet {
+	forms := []abi.Mint{abi.Whole(wide), with(wide, func(m *abi.Mint) { m.Copies = 1 })}
+	if messages > 1 {
+		forms = append(forms, with(abi.RightGrant, func(m *abi.Mint) { m.Pass = wide }))
+	}
 	return &alphabet{
 		kinds:    kinds(opMint, opDelete, opRevoke, opReclaim, opPackCopy, opPackMove, opInstall, opCancel, opClose),
-		mints:    []abi.Mint{abi.Whole(wide), with(wide, func(m *abi.Mint) { m.Copies = 1 })},
+		mints:    forms,
 		original: kernel.Origin{Rights: wide, Ceiling: abi.LabelTop()},
 		messages: messages,
 	}
