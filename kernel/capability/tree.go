@@ -93,6 +93,13 @@ func New(relax Relaxer, limits Limits) *Tree {
 	return t
 }
 
+// Receivers returns how many capabilities to the object carry RECEIVE.
+func (t *Tree) Receivers(o *Object) int {
+	t.lock()
+	defer t.mu.Unlock()
+	return int(o.receivers)
+}
+
 // NewObject makes an object with one hold on it, the caller's, so that it
 // cannot go before a capability to it exists. Let go of it with [Tree.Drop].
 // self is what [Object.Self] returns.

@@ -249,6 +249,9 @@ func (k *Kernel) carried(from uint64, to *Domain, m *abi.Message, moved uint8) {
 // callQueued leaves the call in the mailbox and sleeps until it is answered.
 func (p *Port) callQueued(r *capability.Ref, h abi.Handle, m *abi.Message, in inbound) abi.Status {
 	t, e := p.thread, endpointOf(r)
+	if r.Rights().Has(abi.RightReceive) && p.kernel.tree.Receivers(r.Object) == 1 {
+		return abi.StatusCycle // nobody else can ever receive it
+	}
 	ticket := t.call.Begin()
 	t.grantedCount, t.onto = 0, p.domain
 	waiting := pendingCall{thread: t, ticket: ticket, key: r.Key(), caller: p.domain, payer: in.bill}

@@ -80,12 +80,6 @@ func callCases() []callCase {
 		{abi.BudgetInspect, ownBudget, words(0)},
 		{abi.RegionCreate, ownBudget, words(4096)},
 		{abi.RegionMap, ownRegion, words(0, 4096, abi.RegionPrivate)},
-		{abi.RegionUnmap, ownRegion, func(w *world, c actor) *abi.Args {
-			h := w.give(w.root, w.last0, c, abi.Whole(abi.RightsAll&^(abi.RightEndorse|abi.RightDeclassify)))
-			a := &abi.Args{W: [6]uint64{0, 4096, abi.RegionPrivate}}
-			c.do(h, abi.RegionMap, a, abi.StatusOK)
-			return a
-		}},
 		{abi.RegionRead, ownRegion, func(*world, actor) *abi.Args { return &abi.Args{Bytes: make([]byte, 10)} }},
 		{abi.RegionWrite, ownRegion, func(*world, actor) *abi.Args { return &abi.Args{Bytes: []byte("written")} }},
 		{abi.RegionPin, ownRegion, noArgs},

@@ -143,8 +143,6 @@ func (p *Port) act(r *capability.Ref, h abi.Handle, c abi.Call, a *abi.Args, ter
 		return p.regionCreate(r, a, terms)
 	case abi.RegionMap:
 		return p.regionMap(r, a, terms)
-	case abi.RegionUnmap:
-		return p.regionUnmap(r, a)
 	case abi.RegionRead, abi.RegionWrite:
 		return p.regionCopy(r, h, c, a, terms)
 	case abi.RegionPin:
@@ -220,6 +218,8 @@ func (p *Port) invokeSelf(c abi.Call, a *abi.Args) abi.Status {
 		return p.fault(a)
 	case abi.TaskExit:
 		return p.exit(a)
+	case abi.RegionUnmap:
+		return p.regionUnmap(a)
 	case abi.ReplyCharge:
 		if !p.kernel.tree.Alive(p.from) {
 			return abi.StatusRevoked

@@ -212,21 +212,37 @@ func (k *Kernel) closeWindow(d *Domain, m *memory, address uint64) {
 	k.tree.Drop(m.object)
 }
 
-// regionUnmap takes a window away.
-func (p *Port) regionUnmap(r *capability.Ref, a *abi.Args) abi.Status {
-	m, d := memoryOf(r), p.domain
-	space := p.Memory()
-	if space == platform.SpaceKernel {
+// regionUnmap takes a window away. It needs no capability, for the window is
+// the caller's own, and may be all that is left of one that was revoked.
+func (p *Port) regionUnmap(a *abi.Args) abi.Status {
+	if p.up != nil {
+		return abi.StatusState // as for mapping
+	}
+	m, space := p.domain.windowAt(a.W[0])
+	if m == nil {
 		return abi.StatusBadArgument
 	}
 	pages, status := m.Unmap(space, a.W[0])
 	if status != abi.StatusOK {
 		return status
 	}
-	p.kernel.refund(d.ID(), pages)
-	p.kernel.closeWindow(d, m, a.W[0])
+	p.kernel.refund(p.domain.ID(), pages)
+	p.kernel.closeWindow(p.domain, m, a.W[0])
 	p.kernel.Tidy(tidySlice)
 	return abi.StatusOK
+}
+
+// windowAt returns the region that the task sees at an address where a window
+// begins, nil when none does, and the task's address space.
+func (d *Domain) windowAt(address uint64) (*memory, platform.Space) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range d.windows {
+		if w.address == address && address != 0 {
+			return w.memory, d.memory
+		}
+	}
+	return nil, d.memory
 }
 
 // regionCopy is RegionRead and RegionWrite. Offsets count from the region's

@@ -75,10 +75,15 @@ func (p *Port) faultHandler(d *Domain, a *abi.Args) abi.Status {
 	mint := abi.Whole(abi.RightInvoke | abi.RightSend)
 	mint.Pass, mint.Badge, mint.Copies = 0, a.W[2], 0
 	made, status := p.kernel.tree.Derive(p.domain.space, h, &mint, d.space, nil)
-	if status == abi.StatusOK {
-		d.faults = made
+	if status != abi.StatusOK {
+		return status
 	}
-	return status
+	if status := p.kernel.noteDerive(p, &r, &mint, journal.KindGrant, d); status != abi.StatusOK {
+		p.kernel.undo(d.space, made)
+		return status
+	}
+	d.faults = made
+	return abi.StatusOK
 }
 
 // newDomain makes a task with everything it has, charged to the account.

@@ -52,8 +52,8 @@ func (e SchedulerEvent) String() string {
 }
 
 // Scheduler is what a hook sees of a task that starts, stops, parks or wakes.
-// A refusal matters where the kernel has a choice: a task is not started, a
-// call that would park returns; to a wake and a stop it can only look on.
+// A refusal matters where the kernel has a choice: a task is not started. To a
+// park, a wake and a stop a hook can only look on.
 type Scheduler struct {
 	Task   uint64
 	NowNS  int64 // the machine's clock
