@@ -172,7 +172,11 @@ func (r *Report) Print(w io.Writer) {
 		if s.Violation != "" {
 			result = s.Violation
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t\t\t%.1f\t%s\t\n", "scenario", s.Name, s.Seconds, result)
+		few := ""
+		if s.Schedules >= schedulesMax {
+			few = "first "
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s%d schedules\t\t%.1f\t%s\t\n", "scenario", s.Name, few, s.Schedules, s.Seconds, result)
 	}
 	_, _ = fmt.Fprintf(table, "all\t\t%d\t%d\t%.1f\t\t\n", r.States, r.Transitions, r.Seconds)
 	table.Flush() //nolint:errcheck // what cannot be printed cannot be said
