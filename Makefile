@@ -64,7 +64,7 @@ fuzz: setup-go ## Each fuzz target for FUZZTIME (10s).
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | \
 	while IFS=: read -r file name; do \
 		echo "$${file%/*} $${name#func }"; \
-		go test -tags invariants -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) "$${file%/*}" </dev/null || exit 1; \
+		go test -tags invariants -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "$${file%/*}" </dev/null || exit 1; \
 	done
 
 bench: build ## The kernel's benchmarks, as a table.

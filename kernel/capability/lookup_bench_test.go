@@ -23,6 +23,7 @@ func BenchmarkLookup(b *testing.B) {
 		}
 	}
 }
+
 func BenchmarkEnter(b *testing.B) {
 	t := New(noRelax{}, Limits{Nodes: 64, Objects: 8, Spaces: 8, Generations: 1 << 30})
 	s, _ := t.NewSpace(1, 16)
@@ -43,9 +44,10 @@ func BenchmarkWalk(b *testing.B) {
 			t := New(noRelax{}, Limits{Nodes: 64, Objects: 8, Spaces: 8, Generations: 1 << 30})
 			s, _ := t.NewSpace(1, 64)
 			o, _ := t.NewObject(abi.ObjectEndpoint, nil)
-			h, status := t.Original(s, o, Origin{Rights: abi.RightsAll, Ceiling: abi.LabelTop()})
+			h, _ := t.Original(s, o, Origin{Rights: abi.RightsAll, Ceiling: abi.LabelTop()})
 			m := abi.Whole(abi.RightsAll)
 			for range depth {
+				var status abi.Status
 				if h, status = t.Derive(s, h, &m, s, nil); status != abi.StatusOK {
 					b.Fatal(status)
 				}

@@ -179,7 +179,7 @@ func (t *Tree) Close(s *Space) {
 // is taken again at once would let them starve for a millisecond.
 func (t *Tree) Reclaim(limit int) (done int, more bool) {
 	for done < limit {
-		n := 0
+		var n int
 		n, more = t.gulp(min(limit-done, gulpMax))
 		done += n
 		if n == 0 {
