@@ -45,7 +45,7 @@ test: setup-go ## Every test, as a user's machine runs it.
 	go vet ./...
 	go test ./...
 
-check: setup house lint race ## What must be green before a push: house rules, linters, race detector.
+check: setup house lint race verify cross ## What must be green before a push: rules, linters, race detector, seeded faults, other processors.
 
 house: setup-go ## The rules of the house alone: imports, docs, sizes, names.
 	go test ./internal/house

@@ -12,6 +12,7 @@ import (
 // ceilings, expiry, seals, calls, labels or deaths, uses up no generations, and
 // has one thread at a time. They are for others to find.
 func outOfReach(id mutant.ID) bool {
+	//exhaustive:ignore
 	switch id {
 	case mutant.CeilingWidened, mutant.WindowWidened, mutant.ExpiryExtended, mutant.ExpiryIgnored, mutant.SealIgnored,
 		mutant.FenceSkipped, mutant.InstallPartial, mutant.LabelNotJoined, mutant.CeilingUnchecked, mutant.EndorseUnchecked,
