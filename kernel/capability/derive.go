@@ -21,7 +21,7 @@ import (
 //   - StatusDepth: the chain would be longer than DepthMax
 //   - StatusTableFull or, in another's CSpace, StatusPeerFull
 //   - StatusLimit: the tree is full; reclaim first
-func (t *Tree) Derive(from *Space, h abi.Handle, m *abi.Mint, to *Space, payer *Object) (abi.Handle, abi.Status) {
+func (t *Tree) Derive(from *Space, h abi.Handle, m *abi.Mint, to *Space, payer *Ref) (abi.Handle, abi.Status) {
 	t.lock()
 	defer t.mu.Unlock()
 	parent, child, status := t.derivable(from, h, m, to)
@@ -29,10 +29,10 @@ func (t *Tree) Derive(from *Space, h abi.Handle, m *abi.Mint, to *Space, payer *
 		return 0, status
 	}
 	if payer != nil {
-		if payer.refs == 0 {
+		if !t.alive(payer.key) {
 			return 0, abi.StatusRevoked // since it was looked up
 		}
-		child.payer = payer.index
+		child.payer, child.payerKey = payer.Object.index, payer.key
 	}
 	n, status := t.beget(parent, &child, nodeHeld)
 	if status != abi.StatusOK {
@@ -83,7 +83,7 @@ func (t *Tree) lesser(p Node, m *abi.Mint) (node, abi.Status) {
 	if !mutant.On(mutant.PassAmplified) && !up.pass.Has(m.Pass) {
 		return node{}, abi.StatusRights
 	}
-	d := node{object: up.object, rights: m.Rights, pass: m.Pass, badge: up.badge, seal: up.seal, payer: up.payer}
+	d := node{object: up.object, rights: m.Rights, pass: m.Pass, badge: up.badge, seal: up.seal, payer: up.payer, payerKey: up.payerKey}
 	if m.Badge != 0 {
 		if up.badge != 0 && up.badge != m.Badge && !mutant.On(mutant.BadgeOverwritten) {
 			return node{}, abi.StatusRights
@@ -224,6 +224,8 @@ func (t *Tree) Use(s *Space, h abi.Handle, now int64) (Terms, abi.Status) {
 		return Terms{}, abi.StatusExpired
 	case d.uses == 0:
 		return Terms{}, abi.StatusExhausted
+	case d.payer != 0 && !t.alive(d.payerKey):
+		return Terms{}, abi.StatusRevoked // whoever was to pay for it may not any more
 	}
 	if d.uses != abi.Unlimited && !mutant.On(mutant.UseNotCharged) {
 		d.uses--

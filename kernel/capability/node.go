@@ -42,6 +42,7 @@ type node struct {
 	window       Bounds
 	seal         uint64 // object id of the sealer, zero when open
 	payer        uint32 // object index of the budget that pays, or zero
+	payerKey     Key    // the capability by which it was named to pay
 }
 
 type nodeState uint8
@@ -206,6 +207,10 @@ func (t *Tree) dropReceiver(d *node) {
 func (t *Tree) Alive(key Key) bool {
 	t.lock()
 	defer t.mu.Unlock()
+	return t.alive(key)
+}
+
+func (t *Tree) alive(key Key) bool {
 	n := Node(key & 0xffffffff)
 	if n == 0 || int(n) >= len(t.nodes) {
 		return false

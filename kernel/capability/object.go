@@ -78,7 +78,8 @@ func (r *Ref) Marked() bool { return r.aux>>32 != 0 }
 
 // Enter begins a short operation on the object, or reports false when
 // something was revoked since the lookup: then look up again. Between Enter
-// and Leave a thread takes no lock, waits for nobody and calls nobody.
+// and Leave a thread must not wait for anybody who may be revoking on the same
+// object: it takes locks for moments only, and neither parks nor revokes.
 func (r *Ref) Enter() bool {
 	o := r.Object
 	o.inside[r.seen&1].Add(1)

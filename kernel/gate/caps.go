@@ -44,12 +44,12 @@ func (k *Kernel) undo(s *capability.Space, h abi.Handle) { k.tree.Undo(s, h) }
 
 // payerFor finds the budget that a mint names: the minter must be able to
 // spend from it.
-func (p *Port) payerFor(m *abi.Mint) (*capability.Object, abi.Status) {
+func (p *Port) payerFor(m *abi.Mint) (*capability.Ref, abi.Status) {
 	if m.Payer == 0 {
 		return nil, abi.StatusOK
 	}
 	r, status := p.lasting(m.Payer, abi.RightInvoke|abi.RightWrite, abi.ObjectBudget)
-	return r.Object, status
+	return &r, status
 }
 
 // lasting finds what a second handle of a call names, to be used from then on
@@ -148,6 +148,7 @@ func (k *Kernel) fence(o *capability.Object) {
 		self.mailbox.Nudge()
 	case *signal:
 		k.tree.Retag(o, self.Retag)
+		self.sever(k)
 		self.Nudge()
 	}
 }

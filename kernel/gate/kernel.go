@@ -72,6 +72,18 @@ type need struct {
 	typ    abi.ObjectType
 	self   bool
 	use    bool // exercises the capability, and so costs a use
+	short  bool // done between Enter and Leave
+}
+
+// shortCalls are those that change something, do not wait, and are not fenced
+// by the tree's lock, a region's or a tag.
+func shortCalls() []abi.Call {
+	return []abi.Call{
+		abi.TaskCreate, abi.TaskGrant, abi.TaskStart, abi.TaskKill, abi.BudgetCarve, abi.BudgetSpend,
+		abi.RegionCreate, abi.RegionPin, abi.RegionUnpin, abi.RegionSettle, abi.EndpointCreate,
+		abi.NotificationCreate, abi.NotificationPoll, abi.TimerCreate, abi.TimerArm, abi.TimerCancel,
+		abi.InterruptBind, abi.InterruptAck, abi.LabelEndorse, abi.LabelDeclassify,
+	}
 }
 
 // fits reports whether a call may be made on an object of type t.
@@ -105,6 +117,9 @@ func New(c Config) *Kernel {
 		if ok {
 			k.needs[call] = need{rights: d.Need, typ: d.Type, self: d.Self, use: d.Need.Has(abi.RightInvoke)}
 		}
+	}
+	for _, call := range shortCalls() {
+		k.needs[call].short = true
 	}
 	return k
 }

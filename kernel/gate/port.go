@@ -3,6 +3,7 @@ package gate
 import (
 	"phios/abi"
 	"phios/internal/mutant"
+	"phios/internal/schedule"
 	"phios/kernel/capability"
 	"phios/kernel/hook"
 	"phios/platform"
@@ -68,11 +69,29 @@ func (p *Port) invoke(h abi.Handle, c abi.Call, a *abi.Args) abi.Status {
 		p.unuse(h, n, terms)
 		return p.refuse(&r, c, status)
 	}
-	status = p.act(&r, h, c, a, terms)
+	if n.short {
+		status = p.actFenced(&r, h, c, a, terms)
+	} else {
+		status = p.act(&r, h, c, a, terms)
+	}
 	if status != abi.StatusOK {
 		p.unuse(h, n, terms)
 		_ = p.refuse(&r, c, status)
 	}
+	return status
+}
+
+// actFenced is act for calls that are short and neither wait nor fence
+// themselves: a revocation that comes between the lookup and the act either
+// stops it or waits for it.
+func (p *Port) actFenced(r *capability.Ref, h abi.Handle, c abi.Call, a *abi.Args, terms *capability.Terms) abi.Status {
+	schedule.Point()
+	if status := p.enter(r, h); status != abi.StatusOK {
+		return status
+	}
+	inside := *r
+	status := p.act(r, h, c, a, terms)
+	inside.Leave()
 	return status
 }
 
@@ -194,7 +213,7 @@ func (p *Port) manage(r *capability.Ref, h abi.Handle, c abi.Call, a *abi.Args, 
 	case abi.TimerArm:
 		return p.timerArm(r, a, terms)
 	case abi.TimerCancel:
-		return p.kernel.timers.Cancel(timerOf(r).id)
+		return p.timerCancel(r)
 	case abi.InterruptBind:
 		return p.interruptBind(r, a)
 	case abi.InterruptAck:

@@ -66,3 +66,53 @@ func TestUnmapRevoked(t *testing.T) {
 	}
 	reader.do(0, abi.RegionUnmap, &abi.Args{W: [6]uint64{window}}, abi.StatusBadArgument)
 }
+
+// TestRevokedSource: a timer and an interrupt signal no more when the
+// capability by which they were bound is revoked.
+func TestRevokedSource(t *testing.T) {
+	w := newWorld(t)
+	owner := w.boot(16)
+	bell := owner.notification()
+	button := w.give(owner, bell, w.root, abi.Whole(user))
+	args := abi.Args{W: [6]uint64{uint64(button), 1}}
+	w.root.do(w.root.budget, abi.TimerCreate, &args, abi.StatusOK)
+	timer := abi.Handle(args.W[0])
+	soon := abi.Args{W: [6]uint64{uint64(w.machine.Now() + 1)}}
+	w.root.do(timer, abi.TimerArm, &soon, abi.StatusOK)
+	interrupt := ownInterrupt(w)
+	bind := abi.Args{W: [6]uint64{uint64(button), 2}}
+	w.root.do(interrupt, abi.InterruptBind, &bind, abi.StatusOK)
+
+	owner.do(bell, abi.CapRevoke, &abi.Args{}, abi.StatusOK)
+	w.machine.NewParker().Park(w.machine.Now() + 1000)
+	w.kernel.Tick(8)
+	if status := w.kernel.Interrupt(3); status != abi.StatusState {
+		t.Errorf("the interrupt is bound to nobody, and says %v", status)
+	}
+	poll := abi.Args{W: [6]uint64{3}}
+	owner.do(bell, abi.NotificationPoll, &poll, abi.StatusOK)
+	if poll.W[0] != 0 {
+		t.Errorf("bits %b were signalled after the revocation", poll.W[0])
+	}
+	w.root.do(timer, abi.TimerArm, &soon, abi.StatusRevoked)
+	w.root.do(timer, abi.TimerCancel, &abi.Args{}, abi.StatusRevoked)
+	w.root.do(timer, abi.CapDelete, &abi.Args{}, abi.StatusOK)
+	w.root.do(interrupt, abi.CapDelete, &abi.Args{}, abi.StatusOK)
+	w.tidy()
+}
+
+// TestRevokedPayer: what someone else was to pay for cannot be used any more
+// when the one who said so may not spend from that budget any more.
+func TestRevokedPayer(t *testing.T) {
+	w := newWorld(t)
+	minter, client := w.boot(16), w.boot(16)
+	e := w.root.endpoint(4)
+	theirs := w.give(w.root, e, minter, abi.Whole(user|abi.RightGrant|abi.RightDerive))
+	purse := w.give(w.root, w.root.budget, minter, abi.Whole(abi.RightInvoke|abi.RightWrite))
+	paid := abi.Whole(user | abi.RightGrant)
+	paid.Payer = purse
+	h := w.give(minter, minter.mint(theirs, paid), client, abi.Whole(user))
+	client.do(h, abi.EndpointSend, &abi.Args{Message: &abi.Message{}}, abi.StatusOK)
+	w.root.do(w.root.budget, abi.CapRevoke, &abi.Args{}, abi.StatusOK)
+	client.do(h, abi.EndpointSend, &abi.Args{Message: &abi.Message{}}, abi.StatusRevoked)
+}

@@ -1,6 +1,10 @@
 package gate
 
 import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
 	"phios/abi"
 	"phios/internal/mutant"
 	"phios/kernel/capability"
@@ -14,6 +18,47 @@ type signal struct {
 	object *capability.Object
 	holds  holding
 	label  floating // of those who signalled it
+
+	mu      sync.Mutex // guards sources
+	sources []source
+}
+
+// source is what signals a notification by itself, for as long as the
+// capability lives by which it was told to.
+type source struct {
+	key   capability.Key
+	ender ender
+}
+
+// ender is a timer or an interrupt line: what can be told to signal no more.
+type ender interface{ end(k *Kernel) }
+
+// attach adds a source, and reports whether its capability still lives: one
+// that dies later is found by sever.
+func (s *signal) attach(k *Kernel, key capability.Key, e ender) bool {
+	s.mu.Lock()
+	s.sources = append(s.sources, source{key, e})
+	s.mu.Unlock()
+	return k.tree.Alive(key)
+}
+
+// detach takes a source away that ends by itself.
+func (s *signal) detach(e ender) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sources = slices.DeleteFunc(s.sources, func(x source) bool { return x.ender == e })
+}
+
+// sever ends the sources whose capabilities are no more.
+func (s *signal) sever(k *Kernel) {
+	s.mu.Lock()
+	sources := slices.Clone(s.sources)
+	s.mu.Unlock()
+	for _, x := range sources {
+		if !k.tree.Alive(x.key) {
+			x.ender.end(k)
+		}
+	}
 }
 
 // timer is a timer as an object. It holds its notification.
@@ -22,6 +67,21 @@ type timer struct {
 	holds  holding
 	target *signal
 	id     notify.TimerID
+	ended  atomic.Bool // the capability to signal was revoked
+}
+
+func (t *timer) end(k *Kernel) {
+	if !t.ended.Swap(true) {
+		_ = k.timers.Remove(t.id) // whoever was first has removed it
+	}
+}
+
+// gone is StatusRevoked once the timer was ended.
+func (t *timer) gone() abi.Status {
+	if t.ended.Load() {
+		return abi.StatusRevoked
+	}
+	return abi.StatusOK
 }
 
 // line is an interrupt line as an object. The boot manifest hands them out.
@@ -30,6 +90,8 @@ type line struct {
 	number uint32
 	target *signal // guarded by Kernel.mu
 }
+
+func (l *line) end(k *Kernel) { k.unbind(l) }
 
 func signalOf(r *capability.Ref) *signal { return r.Object.Self().(*signal) } // the gate checked the type
 func timerOf(r *capability.Ref) *timer   { return r.Object.Self().(*timer) }  // the gate checked the type
@@ -59,12 +121,15 @@ func (p *Port) signal(r *capability.Ref, h abi.Handle, a *abi.Args, terms *capab
 	if bits&^notify.Bits != 0 {
 		return abi.StatusBadArgument
 	}
-	if status := s.taint(p.Label(), terms); status != abi.StatusOK {
-		return status
-	}
 	for range lookupsMax {
-		if s.SignalTagged(bits, r.Tag()) {
-			return abi.StatusOK
+		// Looked at first, so that a refused signal leaves no label behind.
+		if s.Tag() == r.Tag() {
+			if status := s.taint(p.Label(), terms); status != abi.StatusOK {
+				return status
+			}
+			if s.SignalTagged(bits, r.Tag()) {
+				return abi.StatusOK
+			}
 		}
 		p.kernel.tree.Retag(s.object, s.Retag)
 		// Into another reference: a lookup that fails empties it, and the
@@ -128,17 +193,17 @@ func (p *Port) wait(r *capability.Ref, h abi.Handle, a *abi.Args) abi.Status {
 }
 
 // target finds the notification that a timer or an interrupt is to signal.
-func (p *Port) target(handle uint64) (*signal, abi.Status) {
+func (p *Port) target(handle uint64) (*signal, capability.Key, abi.Status) {
 	r, status := p.lasting(abi.Handle(handle), abi.RightInvoke|abi.RightSend, abi.ObjectNotification)
 	if status != abi.StatusOK {
-		return nil, status
+		return nil, 0, status
 	}
-	return signalOf(&r), abi.StatusOK
+	return signalOf(&r), r.Key(), abi.StatusOK
 }
 
 // timerCreate makes a timer on a budget.
 func (p *Port) timerCreate(r *capability.Ref, a *abi.Args, terms *capability.Terms) abi.Status {
-	target, status := p.target(a.W[0])
+	target, key, status := p.target(a.W[0])
 	if status != abi.StatusOK {
 		return status
 	}
@@ -167,8 +232,20 @@ func (p *Port) timerCreate(r *capability.Ref, a *abi.Args, terms *capability.Ter
 			holds.release()
 			return nil, status
 		}
+		if !target.attach(p.kernel, key, t) {
+			p.kernel.tree.Drop(t.object) // which releases everything
+			return nil, abi.StatusRevoked
+		}
 		return t.object, abi.StatusOK
 	})
+}
+
+// timerCancel stops a timer.
+func (p *Port) timerCancel(r *capability.Ref) abi.Status {
+	if status := timerOf(r).gone(); status != abi.StatusOK {
+		return status
+	}
+	return p.kernel.timers.Cancel(timerOf(r).id)
 }
 
 // timerArm sets when a timer fires.
@@ -176,6 +253,9 @@ func (p *Port) timerArm(r *capability.Ref, a *abi.Args, terms *capability.Terms)
 	const timeMax = 1<<63 - 1
 	if a.W[0] > timeMax || a.W[1] > timeMax {
 		return abi.StatusBadArgument
+	}
+	if status := timerOf(r).gone(); status != abi.StatusOK {
+		return status
 	}
 	if status := timerOf(r).target.taint(p.Label(), terms); status != abi.StatusOK {
 		return status
@@ -185,7 +265,7 @@ func (p *Port) timerArm(r *capability.Ref, a *abi.Args, terms *capability.Terms)
 
 // interruptBind lets an interrupt signal bits.
 func (p *Port) interruptBind(r *capability.Ref, a *abi.Args) abi.Status {
-	target, status := p.target(a.W[0])
+	target, key, status := p.target(a.W[0])
 	if status != abi.StatusOK {
 		return status
 	}
@@ -203,5 +283,9 @@ func (p *Port) interruptBind(r *capability.Ref, a *abi.Args) abi.Status {
 	p.kernel.mu.Lock()
 	l.target = target
 	p.kernel.mu.Unlock()
+	if !target.attach(p.kernel, key, l) {
+		p.kernel.unbind(l)
+		return abi.StatusRevoked
+	}
 	return abi.StatusOK
 }

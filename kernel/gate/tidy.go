@@ -64,7 +64,8 @@ func (k *Kernel) release(o *capability.Object) {
 		self.Close()
 		self.holds.release()
 	case *timer:
-		_ = k.timers.Remove(self.id) // its only remover
+		self.end(k)
+		self.target.detach(self)
 		k.tree.Drop(self.target.object)
 		self.holds.release()
 	case *line:
@@ -84,6 +85,7 @@ func (k *Kernel) unbind(l *line) {
 	l.target = nil
 	k.mu.Unlock()
 	if target != nil {
+		target.detach(l)
 		k.tree.Drop(target.object)
 	}
 }

@@ -64,6 +64,9 @@ func (n *Notification) SignalTagged(bits uint64, tag uint32) bool {
 	}
 }
 
+// Tag returns the notification's tag.
+func (n *Notification) Tag() uint32 { return uint32(n.word.Load() >> 32) } //nolint:gosec // G115: the upper half
+
 // Retag gives the notification another tag. When it returns, no SignalTagged
 // under an earlier one has any effect any more.
 func (n *Notification) Retag(tag uint32) {

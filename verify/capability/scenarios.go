@@ -74,6 +74,7 @@ func scenes() []scene {
 		{"lookup beside reclaim", playReclaim},
 		{"send beside revoke", playSend},
 		{"signal beside revoke", playSignal},
+		{"creation beside revoke", playCreate},
 		{"reply beside revoke", playReplyRevoke},
 	}
 }
@@ -320,6 +321,34 @@ func playSignal(m *theatre) ([]func(), func() string) {
 	return []func(){ring, revoke}, func() string {
 		if poll() != 0 {
 			return "no effect after revoke: a signal arrived"
+		}
+		return s.sound()
+	}
+}
+
+// playCreate lets task 1 make something on a budget that is being taken from
+// it: what is held when the revocation has returned does not grow any more.
+func playCreate(m *theatre) ([]func(), func() string) {
+	s := newStage(m)
+	w := abi.Whole(abi.RightInvoke | abi.RightWrite)
+	purse, _ := s.kernel.BootGrant(s.tasks[0], s.budgets[0], s.tasks[1], &w)
+	held := func() uint64 {
+		a := abi.Args{W: [6]uint64{1}}
+		_ = s.call(0, s.budgets[0], abi.BudgetInspect, &a)
+		return a.W[abi.ResourceMemory]
+	}
+	before := held()
+	after, created := before, abi.StatusEmpty
+	create := func() { created = s.call(1, purse, abi.NotificationCreate, &abi.Args{}) }
+	revoke := func() {
+		quietly(m, func() { _ = s.call(0, s.budgets[0], abi.CapRevoke, &abi.Args{}); after = held() })
+	}
+	return []func(){create, revoke}, func() string {
+		switch {
+		case held() != after:
+			return "no effect after revoke: something was created"
+		case created == abi.StatusOK && after == before:
+			return "answers: what was created is not held"
 		}
 		return s.sound()
 	}
