@@ -36,6 +36,7 @@ const (
 	RevokeKeepsEpoch
 	RevokeKeepsCaches
 	FenceSkipped
+	ActUnfenced
 	DeleteKeepsChildren
 	ReclaimSkipsSiblings
 	InstallPartial
@@ -64,7 +65,7 @@ var names = [...]string{
 	"rights-amplified", "pass-amplified", "mint-amplifies", "self-send-amplifies", "badge-overwritten",
 	"ceiling-widened", "window-widened", "expiry-extended", "expiry-ignored",
 	"uses-created", "use-not-charged", "copies-ignored", "seal-ignored",
-	"revoke-keeps-epoch", "revoke-keeps-caches", "fence-skipped",
+	"revoke-keeps-epoch", "revoke-keeps-caches", "fence-skipped", "act-unfenced",
 	"delete-keeps-children", "reclaim-skips-siblings", "install-partial",
 	"move-keeps-source", "cancel-loses-moved", "label-not-joined",
 	"ceiling-unchecked", "endorse-unchecked", "budget-carve-free",

@@ -69,7 +69,8 @@ func (p *Port) invoke(h abi.Handle, c abi.Call, a *abi.Args) abi.Status {
 		p.unuse(h, n, terms)
 		return p.refuse(&r, c, status)
 	}
-	if n.short {
+	schedule.Point()
+	if n.short && !mutant.On(mutant.ActUnfenced) {
 		status = p.actFenced(&r, h, c, a, terms)
 	} else {
 		status = p.act(&r, h, c, a, terms)
@@ -85,7 +86,6 @@ func (p *Port) invoke(h abi.Handle, c abi.Call, a *abi.Args) abi.Status {
 // themselves: a revocation that comes between the lookup and the act either
 // stops it or waits for it.
 func (p *Port) actFenced(r *capability.Ref, h abi.Handle, c abi.Call, a *abi.Args, terms *capability.Terms) abi.Status {
-	schedule.Point()
 	if status := p.enter(r, h); status != abi.StatusOK {
 		return status
 	}

@@ -15,7 +15,7 @@ func outOfReach(id mutant.ID) bool {
 	//exhaustive:ignore
 	switch id {
 	case mutant.CeilingWidened, mutant.WindowWidened, mutant.ExpiryExtended, mutant.ExpiryIgnored, mutant.SealIgnored,
-		mutant.FenceSkipped, mutant.InstallPartial, mutant.LabelNotJoined, mutant.CeilingUnchecked, mutant.EndorseUnchecked,
+		mutant.FenceSkipped, mutant.ActUnfenced, mutant.InstallPartial, mutant.LabelNotJoined, mutant.CeilingUnchecked, mutant.EndorseUnchecked,
 		// The gate checks the right before the tree does; the drain renews the
 		// epoch once more; a node's number comes back too seldom.
 		mutant.DeriveUnchecked, mutant.RevokeUnchecked, mutant.RevokeKeepsCaches, mutant.NodeEpochReused,
