@@ -6,7 +6,8 @@
 // futex, and after the first of them offers its processor between looks. All
 // of it was chosen by measurement: sleeping at once costs 5 to 35 µs a message,
 // spinning for ever costs a processor, and spinning without the offer cost 45
-// µs a round trip when both sides had to share one, against 4 with it.
+// µs a round trip when both sides had to share one, against 4 with it. Where a
+// wake-up takes longer than the 20 µs, a side looks for up to ten times that.
 //
 // The memory begins with a header of words, each written by one side:
 //
@@ -65,6 +66,8 @@ const (
 	// yieldAfterNS is how long a side looks before it offers its processor to
 	// others between looks: the peer may be waiting for this very one.
 	yieldAfterNS = 1000
+	// patienceFactor is how many times its spin a side looks at most.
+	patienceFactor = 10
 	// sleepNSMax bounds one sleep, after which a side looks again: a peer that
 	// takes back the request to be woken costs this much at a time.
 	sleepNSMax = 100_000_000
@@ -110,7 +113,8 @@ type end struct {
 	slots        []byte
 	messageBytes int
 	mask         uint64
-	spin         time.Duration
+	spin         time.Duration // how long to look, at least
+	patience     time.Duration // how long to look next time
 
 	position uint64         // ours: never read back from the memory
 	seen     uint64         // the peer's, as last read and found possible
@@ -139,6 +143,7 @@ func newEnd(memory []byte, g Geometry) (end, error) {
 		messageBytes: g.MessageBytes,
 		mask:         uint64(g.Slots) - 1, //nolint:gosec // G115: checked to be positive
 		spin:         spin,
+		patience:     spin,
 	}, nil
 }
 
@@ -168,9 +173,10 @@ func (e *end) await(try func(*end, []byte) abi.Status, message []byte, timeout t
 		return status
 	}
 	start := time.Now()
-	for spin := min(e.spin, timeout); ; {
+	for spin := min(e.patience, timeout); ; {
 		for range looksPerClock {
 			if status = try(e, message); status != abi.StatusEmpty {
+				e.patience = max(e.spin, e.patience/2)
 				return status
 			}
 		}
@@ -186,6 +192,7 @@ func (e *end) await(try func(*end, []byte) abi.Status, message []byte, timeout t
 		e.here.Or(sleeping)
 		if status = try(e, message); status != abi.StatusEmpty {
 			e.here.And(^sleeping)
+			e.slept(time.Since(start))
 			return status
 		}
 		left := timeout - time.Since(start)
@@ -194,6 +201,17 @@ func (e *end) await(try func(*end, []byte) abi.Status, message []byte, timeout t
 			return abi.StatusTimeout
 		}
 		e.wait.sleep(e.here, sleeping, min(left, sleepNSMax))
+	}
+}
+
+// slept decides how long to look next time. A wake-up can take longer than the
+// spin: then both sides sleep at each other for ever, 30 µs a round trip, though
+// neither does anything else. A wait that was short in the end is a reason to
+// look for longer; a long one is none.
+func (e *end) slept(waited time.Duration) {
+	e.patience = e.spin
+	if waited < patienceFactor*e.spin {
+		e.patience = min(2*waited, patienceFactor*e.spin)
 	}
 }
 
