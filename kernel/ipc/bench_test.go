@@ -7,6 +7,7 @@ import (
 
 	"phios/abi"
 	"phios/platform"
+	"phios/platform/platformtest"
 )
 
 // letter is what a message of 64 bytes is: the channels carry the same as the
@@ -81,7 +82,7 @@ func benchmarkMailbox(b *testing.B, producers int) {
 	b.Helper()
 	box := mustNew(b, benchCapacity)
 	consume(b, box)
-	p, into := newParker(), &abi.Message{}
+	p, into := platformtest.NewParker(), &abi.Message{}
 	var group sync.WaitGroup
 	for i := range producers {
 		share := b.N / producers
@@ -149,13 +150,13 @@ func BenchmarkPingPong(b *testing.B) {
 		consume(b, back)
 		var group sync.WaitGroup
 		group.Go(func() {
-			p, m := newParker(), &abi.Message{}
+			p, m := platformtest.NewParker(), &abi.Message{}
 			for range b.N {
 				receiveOne(there, p, m)
 				_ = back.Send(m, Stamp{})
 			}
 		})
-		p, m := newParker(), message(1, 64)
+		p, m := platformtest.NewParker(), message(1, 64)
 		for range b.N {
 			_ = there.Send(m, Stamp{})
 			receiveOne(back, p, m)

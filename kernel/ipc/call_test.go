@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"phios/abi"
+	"phios/platform/platformtest"
 )
 
 func newCall() *Call {
 	c := &Call{}
-	c.Init(*newParker())
+	c.Init(*platformtest.NewParker())
 	return c
 }
 
@@ -203,7 +204,7 @@ func TestHammerCall(t *testing.T) {
 		for _, ch := range tickets {
 			ch <- k
 		}
-		got := c.Wait(testNow() + int64(i%8)*2000)
+		got := c.Wait(platformtest.Now() + int64(i%8)*2000)
 		var into abi.Message
 		if got == abi.StatusOK {
 			c.Take(&into)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"phios/abi"
+	"phios/platform/platformtest"
 )
 
 func mustNew(tb testing.TB, capacity int) *Mailbox {
@@ -163,7 +164,7 @@ func TestFull(t *testing.T) {
 func TestClose(t *testing.T) {
 	b := mustNew(t, 4)
 	consume(t, b)
-	p := newParker()
+	p := platformtest.NewParker()
 	_ = b.Send(message(1, 1), Stamp{})
 	_ = b.Send(message(2, 1), Stamp{})
 	if !b.Close() || b.Close() || !b.Closed() {
@@ -223,8 +224,8 @@ func TestConsumerBusy(t *testing.T) {
 func TestWaitTimeout(t *testing.T) {
 	b := mustNew(t, 1)
 	consume(t, b)
-	p := newParker()
-	for _, deadline := range []int64{-1, 1, testNow() + 1e6} {
+	p := platformtest.NewParker()
+	for _, deadline := range []int64{-1, 1, platformtest.Now() + 1e6} {
 		if s := b.Wait(p, deadline); s != abi.StatusTimeout {
 			t.Errorf("Wait until %d = %v", deadline, s)
 		}
@@ -233,7 +234,7 @@ func TestWaitTimeout(t *testing.T) {
 		}
 	}
 	(*p).Unpark()
-	if s := b.Wait(p, testNow()+1e6); s != abi.StatusTimeout {
+	if s := b.Wait(p, platformtest.Now()+1e6); s != abi.StatusTimeout {
 		t.Errorf("a spurious wake-up ended a Wait: %v", s)
 	}
 	_ = b.Send(message(1, 1), Stamp{})
@@ -254,7 +255,7 @@ func TestPlacesComeBack(t *testing.T) {
 	}{
 		{"single place", 1, func(*Mailbox) {}, 1},
 		{"kept", 16, func(*Mailbox) {}, 15},
-		{"wait", 16, func(b *Mailbox) { _ = b.Wait(newParker(), 1) }, 16},
+		{"wait", 16, func(b *Mailbox) { _ = b.Wait(platformtest.NewParker(), 1) }, 16},
 		{"release", 16, func(b *Mailbox) { b.ReleaseConsumer() }, 16},
 		{"drain", 16, func(b *Mailbox) { b.Drain(func(*Envelope) {}) }, 16},
 	} {
@@ -351,7 +352,7 @@ func TestHammerMailbox(t *testing.T) {
 			})
 		}
 		var next [senders]uint64
-		p := newParker()
+		p := platformtest.NewParker()
 		for total := 0; b.Wait(p, 0) == abi.StatusOK; total++ {
 			e := b.Head()
 			want := message(e.Sender<<32|next[e.Sender], int(next[e.Sender]%513))
@@ -376,7 +377,7 @@ func TestHammerMailbox(t *testing.T) {
 func TestMailboxAllocs(t *testing.T) {
 	b := mustNew(t, 8)
 	consume(t, b)
-	p := newParker()
+	p := platformtest.NewParker()
 	m, into := message(1, 64), &abi.Message{}
 	if n := testing.AllocsPerRun(1000, func() {
 		_ = b.Send(m, Stamp{Badge: 1})

@@ -8,9 +8,10 @@ import (
 
 	"phios/abi"
 	"phios/platform"
+	"phios/platform/platformtest"
 )
 
-// outcome is what the threads of a scenario left for the check.
+// outcome is what the threads of a platformtest.Scenario left for the check.
 type outcome struct {
 	wait, first, second abi.Status
 	seen                []uint64
@@ -121,7 +122,7 @@ func TestSchedulesMailbox(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			runs := explore(t, c.threads, func(p []*platform.Parker) ([]func(), func() error) {
+			runs := platformtest.Explore(t, c.threads, func(p []*platform.Parker) ([]func(), func() error) {
 				b, o := mustNew(t, c.capacity), &outcome{}
 				consume(t, b)
 				return c.bodies(b, o, p), func() error {
@@ -200,7 +201,7 @@ func TestSchedulesCall(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			runs := explore(t, 1+len(c.rivals), func(p []*platform.Parker) ([]func(), func() error) {
+			runs := platformtest.Explore(t, 1+len(c.rivals), func(p []*platform.Parker) ([]func(), func() error) {
 				call, o := &Call{}, &outcome{}
 				call.Init(*p[0])
 				ticket := call.Begin()
@@ -223,7 +224,7 @@ func TestSchedulesCall(t *testing.T) {
 // TestSchedulesTickets has an answer to an earlier call come at any moment of
 // a later one.
 func TestSchedulesTickets(t *testing.T) {
-	runs := explore(t, 2, func(p []*platform.Parker) ([]func(), func() error) {
+	runs := platformtest.Explore(t, 2, func(p []*platform.Parker) ([]func(), func() error) {
 		call, o := &Call{}, &outcome{}
 		call.Init(*p[0])
 		ticket := call.Begin()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"phios/abi"
+	"phios/platform/platformtest"
 )
 
 func TestInterrupts(t *testing.T) {
@@ -93,9 +94,9 @@ func TestHammerInterrupts(t *testing.T) {
 			}
 		})
 	}
-	p := newParker()
+	p := platformtest.NewParker()
 	for handled := int64(0); handled < raisers*each; {
-		if _, s := n.Wait(p, 1, testNow()+5e9); s != abi.StatusOK {
+		if _, s := n.Wait(p, 1, platformtest.Now()+5e9); s != abi.StatusOK {
 			t.Fatalf("after %d: %v", handled, s)
 		}
 		handled += device.Swap(0)

@@ -65,7 +65,7 @@ func (n *Notification) SignalTagged(bits uint64, tag uint32) bool {
 }
 
 // Tag returns the notification's tag.
-func (n *Notification) Tag() uint32 { return uint32(n.word.Load() >> 32) } //nolint:gosec // G115: the upper half
+func (n *Notification) Tag() uint32 { return uint32(n.word.Load() >> 32) }
 
 // Retag gives the notification another tag. When it returns, no SignalTagged
 // under an earlier one has any effect any more.

@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"phios/abi"
+	"phios/platform/platformtest"
 )
 
 func TestNotification(t *testing.T) {
 	var n Notification
-	p := newParker()
+	p := platformtest.NewParker()
 	if got := n.Poll(^uint64(0)); got != 0 {
 		t.Errorf("Poll of nothing = %#x", got)
 	}
@@ -44,12 +45,12 @@ func TestOneWaiter(t *testing.T) {
 	var n Notification
 	ended := make(chan uint64)
 	go func() {
-		got, _ := n.Wait(newParker(), 1, 0)
+		got, _ := n.Wait(platformtest.NewParker(), 1, 0)
 		ended <- got
 	}()
 	for n.sleeper.Load() == nil {
 	}
-	if _, s := n.Wait(newParker(), 2, 1); s != abi.StatusBusy {
+	if _, s := n.Wait(platformtest.NewParker(), 2, 1); s != abi.StatusBusy {
 		t.Errorf("a second waiter = %v", s)
 	}
 	n.Signal(2)
@@ -66,7 +67,7 @@ func TestNotificationClose(t *testing.T) {
 	var n Notification
 	ended := make(chan abi.Status)
 	go func() {
-		_, s := n.Wait(newParker(), 1, 0)
+		_, s := n.Wait(platformtest.NewParker(), 1, 0)
 		ended <- s
 	}()
 	for n.sleeper.Load() == nil {
@@ -78,10 +79,10 @@ func TestNotificationClose(t *testing.T) {
 		t.Errorf("the waiter got %v", s)
 	}
 	n.Signal(4)
-	if got, s := n.Wait(newParker(), 5, 0); got != 4 || s != abi.StatusOK {
+	if got, s := n.Wait(platformtest.NewParker(), 5, 0); got != 4 || s != abi.StatusOK {
 		t.Errorf("a bit that is there = %#b, %v", got, s)
 	}
-	if _, s := n.Wait(newParker(), 5, 0); s != abi.StatusPeerDead {
+	if _, s := n.Wait(platformtest.NewParker(), 5, 0); s != abi.StatusPeerDead {
 		t.Errorf("Wait on a closed notification = %v", s)
 	}
 }
@@ -103,7 +104,7 @@ func TestHammerNotification(t *testing.T) {
 			}
 		})
 	}
-	p := newParker()
+	p := platformtest.NewParker()
 	counts := [signallers]int{}
 	for total := 0; total < signallers*each; {
 		// Every other mask leaves someone out, so that bits wait their turn.
@@ -111,7 +112,7 @@ func TestHammerNotification(t *testing.T) {
 		if total%2 == 1 {
 			mask = 1<<(total%signallers) | 1
 		}
-		got, s := n.Wait(p, mask, testNow()+1e6)
+		got, s := n.Wait(p, mask, platformtest.Now()+1e6)
 		if s == abi.StatusTimeout {
 			got = n.Poll(^uint64(0))
 		}
@@ -136,13 +137,13 @@ func TestHammerWakeUp(t *testing.T) {
 	const rounds = 20000
 	var there, back Notification
 	go func() {
-		p := newParker()
+		p := platformtest.NewParker()
 		for range rounds {
 			_, _ = there.Wait(p, 1, 0)
 			back.Signal(1)
 		}
 	}()
-	p := newParker()
+	p := platformtest.NewParker()
 	for range rounds {
 		there.Signal(1)
 		if got, s := back.Wait(p, 1, 0); got != 1 || s != abi.StatusOK {
@@ -153,7 +154,7 @@ func TestHammerWakeUp(t *testing.T) {
 
 func TestNotificationAllocs(t *testing.T) {
 	var n Notification
-	p := newParker()
+	p := platformtest.NewParker()
 	if got := testing.AllocsPerRun(1000, func() {
 		n.Signal(3)
 		_, _ = n.Wait(p, 1, 0)
@@ -173,7 +174,7 @@ func BenchmarkSignal(b *testing.B) {
 
 func BenchmarkSignalAndWait(b *testing.B) {
 	var n Notification
-	p := newParker()
+	p := platformtest.NewParker()
 	for b.Loop() {
 		n.Signal(1)
 		_, _ = n.Wait(p, 1, 0)

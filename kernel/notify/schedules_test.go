@@ -8,9 +8,10 @@ import (
 
 	"phios/abi"
 	"phios/platform"
+	"phios/platform/platformtest"
 )
 
-// outcome is what the threads of a scenario left for the check.
+// outcome is what the threads of a platformtest.Scenario left for the check.
 type outcome struct {
 	bits, more     uint64
 	status, second abi.Status
@@ -97,7 +98,7 @@ func TestSchedules(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			runs := explore(t, c.threads, func(p []*platform.Parker) ([]func(), func() error) {
+			runs := platformtest.Explore(t, c.threads, func(p []*platform.Parker) ([]func(), func() error) {
 				n, o := &Notification{}, &outcome{}
 				return c.bodies(n, o, p), func() error {
 					if !c.right(n, o) {

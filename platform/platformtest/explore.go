@@ -1,6 +1,4 @@
-//go:build invariants || mutants
-
-package ipc
+package platformtest
 
 import (
 	"fmt"
@@ -67,12 +65,14 @@ func (t *thread) ready() bool {
 	return !t.done && (!t.parked || t.token || t.deadline != 0)
 }
 
-// scenario makes the bodies of the threads, which get their parkers, and a
+// Scenario makes the bodies of the threads, which get their parkers, and a
 // check for when all are done.
-type scenario func(parkers []*platform.Parker) (bodies []func(), check func() error)
+type Scenario func(parkers []*platform.Parker) (bodies []func(), check func() error)
 
-// explore runs the scenario in every order and returns how many there were.
-func explore(t *testing.T, count int, s scenario) int {
+// Explore runs the scenario with so many threads in every order of their steps,
+// from one schedule.Point to the next, and returns how many orders there were.
+// The points are there only in builds with the tag "invariants" or "mutants".
+func Explore(t *testing.T, count int, s Scenario) int {
 	t.Helper()
 	var trail []choice
 	for runs := 1; ; runs++ {
@@ -91,7 +91,7 @@ func explore(t *testing.T, count int, s scenario) int {
 	}
 }
 
-func (ex *explorer) run(count int, s scenario) error {
+func (ex *explorer) run(count int, s Scenario) error {
 	parkers := make([]*platform.Parker, count)
 	for i := range parkers {
 		th := &thread{ex: ex, turn: make(chan struct{})}
