@@ -252,7 +252,7 @@ func (p *Port) callQueued(r *capability.Ref, h abi.Handle, m *abi.Message, in in
 	}
 	ticket := t.call.Begin()
 	t.grantedCount, t.onto = 0, p.domain
-	waiting := pendingCall{thread: t, ticket: ticket, key: r.Key(), caller: p.domain, payer: in.bill}
+	waiting := pendingCall{thread: t, ticket: ticket, key: r.Key(), caller: p.domain, payer: in.bill, nested: p.up != nil}
 	if status := e.expect(waiting); status != abi.StatusOK {
 		_ = t.call.Cancel(ticket) // nobody has the ticket yet
 		return status

@@ -119,6 +119,7 @@ type pendingCall struct {
 	key    capability.Key
 	caller *Domain
 	payer  *account
+	nested bool // made while serving: then the caller's label is the call's
 }
 
 // newThread makes a thread whose first port is that of d.

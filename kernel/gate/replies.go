@@ -72,13 +72,18 @@ func (p *Port) reply(r *capability.Ref, h abi.Handle, m *abi.Message) abi.Status
 		p.spend(answer, h)
 		return abi.StatusRevoked
 	}
-	if status := p.carryAnswer(answer, m); status != abi.StatusOK {
-		call.Abandon()
-		return status
-	}
 	label := p.Label()
 	if m.Label != (abi.Label{}) {
 		label = label.Join(m.Label)
+	}
+	if status := p.acceptable(answer, m, label); status != abi.StatusOK {
+		call.Complete(status)
+		p.spend(answer, h)
+		return status
+	}
+	if status := p.carryAnswer(answer, m); status != abi.StatusOK {
+		call.Abandon()
+		return status
 	}
 	call.Fill(m, ipc.Stamp{Label: label, Sender: p.domain.ID()})
 	// Completed first: what goes with the reply capability may be a fence, and
@@ -86,6 +91,16 @@ func (p *Port) reply(r *capability.Ref, h abi.Handle, m *abi.Message) abi.Status
 	call.Complete(abi.StatusOK)
 	p.spend(answer, h)
 	return abi.StatusOK
+}
+
+// acceptable raises the caller's label before capabilities go over: an answer
+// that the caller cannot take, because it shares a window that the label may not
+// go through, leaves them with the server. Otherwise the caller does so itself.
+func (p *Port) acceptable(answer *reply, m *abi.Message, label abi.Label) abi.Status {
+	if m.HandleCount == 0 || answer.nested {
+		return abi.StatusOK
+	}
+	return p.kernel.raise(answer.caller, label)
 }
 
 // carryAnswer puts the answer's capabilities into the caller's CSpace, while

@@ -116,3 +116,31 @@ func TestRevokedPayer(t *testing.T) {
 	w.root.do(w.root.budget, abi.CapRevoke, &abi.Args{}, abi.StatusOK)
 	client.do(h, abi.EndpointSend, &abi.Args{Message: &abi.Message{}}, abi.StatusRevoked)
 }
+
+// TestAnswerTooHigh: a caller that cannot take the label of an answer, because
+// it shares a window that the label may not go through, is told so, and what the
+// server would have moved stays with the server.
+func TestAnswerTooHigh(t *testing.T) {
+	w := newWorld(t)
+	client := w.boot(16)
+	door := w.root.endpoint(4)
+	h := w.give(w.root, door, client, abi.Whole(user))
+	clean := abi.Whole(abi.RightInvoke | abi.RightMap | abi.RightRead | abi.RightWrite)
+	clean.Ceiling = abi.LabelBottom()
+	client.mapAt(w.give(w.root, w.root.region(4096), client, clean), 0, 4096, abi.RegionShared)
+	gift := w.root.endpoint(1)
+	w.run(func() {
+		client.do(h, abi.EndpointCall, &abi.Args{Message: &abi.Message{}}, abi.StatusLabel)
+	}, func() {
+		m := abi.Message{}
+		w.root.do(door, abi.EndpointReceive, &abi.Args{Message: &m}, abi.StatusOK)
+		w.root.taint()
+		answer := abi.Message{HandleCount: 1, Handles: [8]abi.Handle{gift}, Moves: 1}
+		w.root.do(m.Reply, abi.EndpointReply, &abi.Args{Message: &answer}, abi.StatusLabel)
+		w.root.do(m.Reply, abi.EndpointReply, &abi.Args{Message: &answer}, abi.StatusBadHandle)
+	})
+	if !w.root.holds(gift) {
+		t.Error("the server lost what the caller did not get")
+	}
+	w.wantLabel(client, abi.LabelBottom())
+}
