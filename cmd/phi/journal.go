@@ -103,10 +103,13 @@ func verifyJournal(w io.Writer, path string, anchor []byte, asJSON bool) error {
 	if fault == journal.FaultNone && at.Count == 0 {
 		fault = journal.FaultHeader
 	}
-	result := verdict{OK: fault == journal.FaultNone && passed, Records: at.Count, Head: hex.EncodeToString(at.Head[:]), Torn: found.TornBytes}
+	whole := found.TornBytes <= tornBytesMax
+	result := verdict{OK: fault == journal.FaultNone && passed && whole, Records: at.Count, Head: hex.EncodeToString(at.Head[:]), Torn: found.TornBytes}
 	switch {
 	case fault != journal.FaultNone:
 		result.Fault, result.Record = fault.String(), at.Count
+	case !whole:
+		result.Fault, result.Record = "what follows is no record and too long for one that a crash cut short: it was changed, or a power cut left it; a node that opens the journal sets it aside", at.Count
 	case !passed:
 		result.Fault, result.Record = "the chain does not pass through --head: the journal was rewritten, or its end was cut off", at.Count
 	}
@@ -119,6 +122,11 @@ func verifyJournal(w io.Writer, path string, anchor []byte, asJSON bool) error {
 	return nil
 }
 
+// tornBytesMax is less than one record and its frame: all that a process which
+// dies while it writes can leave at the end. More has another cause, and an
+// auditor must hear of it.
+const tornBytesMax = journal.RecordBytesMax + 8 - 1
+
 func (v verdict) print(w io.Writer, asJSON bool) error { //nolint:revive // flag-parameter: how to print
 	if asJSON {
 		return json.NewEncoder(w).Encode(v)
@@ -128,7 +136,7 @@ func (v verdict) print(w io.Writer, asJSON bool) error { //nolint:revive // flag
 	} else {
 		say(w, "FAULT at record %d: %s\n%d records before it are in order, head %s\n", v.Record, v.Fault, v.Records, v.Head)
 	}
-	if v.Torn > 0 {
+	if v.OK && v.Torn > 0 {
 		say(w, "note: %d bytes behind the last whole record: a crash, or a writer at work\n", v.Torn)
 	}
 	return nil
