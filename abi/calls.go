@@ -154,7 +154,7 @@ var descriptors = [CallCount]Descriptor{
 	BudgetInspect: {Name: "BudgetInspect", Type: ObjectBudget, Need: use | RightInspect, In: "0 available, 1 held, 2 spent", Out: "six amounts", Does: "Says what is left, held or spent."},
 
 	RegionCreate:  {Name: "RegionCreate", Type: ObjectBudget, Need: spend, In: "bytes, 0", Out: "handle, address", Does: "Makes zeroed memory, charged to the budget, at an address of its own; from 2 MiB on in large pages where the machine has them."},
-	RegionMap:     {Name: "RegionMap", Type: ObjectRegion, Need: use | RightMap | RightRead, In: "offset, bytes, RegionShared or RegionPrivate", Out: "address", Does: "Shows a window of the region in the caller's space, at the region's address plus the offset."},
+	RegionMap:     {Name: "RegionMap", Type: ObjectRegion, Need: use | RightMap | RightRead, In: "offset, bytes, RegionShared or RegionPrivate, offered address or 0", Out: "address", Does: "Shows a window of the region in the caller's space, at the region's address plus the offset; a program whose memory does not reach there offers a place in its own."},
 	RegionUnmap:   {Name: "RegionUnmap", Self: true, In: "address", Out: "-", Does: "Takes a window of the caller's away, also one that was revoked."},
 	RegionRead:    {Name: "RegionRead", Type: ObjectRegion, Need: use | RightRead, In: "offset; Bytes", Out: "-", Does: "Copies bytes out of the region."},
 	RegionWrite:   {Name: "RegionWrite", Type: ObjectRegion, Need: use | RightWrite, In: "offset; Bytes", Out: "-", Does: "Copies bytes into the region."},

@@ -38,6 +38,7 @@ type Domain struct {
 	// mu guards what follows.
 	mu      sync.Mutex
 	memory  platform.Space // made with the first mapping, zero before
+	offers  bool           // a mapping says where in memory it goes
 	windows []window
 	buried  bool   // what it owned is released
 	running bool   // it holds itself

@@ -80,7 +80,7 @@ func (p *Port) regionMap(r *capability.Ref, a *abi.Args, terms *capability.Terms
 	if p.up != nil {
 		return abi.StatusState // a handler has no address space of its own call
 	}
-	space, status := d.addressSpace()
+	space, status := d.addressSpace(a.W[3])
 	if status != abi.StatusOK {
 		return status
 	}
@@ -89,7 +89,7 @@ func (p *Port) regionMap(r *capability.Ref, a *abi.Args, terms *capability.Terms
 		return status
 	}
 	address, status := m.Map(region.Mapping{
-		Space: space, Offset: offset, Bytes: bytes, Access: access,
+		Space: space, Offset: offset, Bytes: bytes, At: a.W[3], Access: access,
 		Key: uint64(r.Key()), Owner: d.ID(),
 		Dead: func(key uint64) bool { return !p.kernel.tree.Alive(capability.Key(key)) },
 	})
@@ -110,12 +110,17 @@ func (p *Port) regionMap(r *capability.Ref, a *abi.Args, terms *capability.Terms
 	return abi.StatusOK
 }
 
-// addressSpace returns the task's, made with its first mapping.
-func (d *Domain) addressSpace() (platform.Space, abi.Status) {
+// addressSpace returns the task's, made with its first mapping. A task whose
+// memory does not reach the arena, as that of a WebAssembly program, says at
+// which of its addresses it wants to see the region; no other may.
+func (d *Domain) addressSpace(at uint64) (platform.Space, abi.Status) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.buried {
 		return 0, abi.StatusKilled
+	}
+	if (at != 0) != d.offers {
+		return 0, abi.StatusBadArgument
 	}
 	if d.memory != platform.SpaceKernel {
 		return d.memory, abi.StatusOK

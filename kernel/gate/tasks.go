@@ -5,6 +5,7 @@ import (
 	"phios/kernel/capability"
 	"phios/kernel/hook"
 	"phios/kernel/journal"
+	"phios/platform"
 )
 
 // rightsOfMaker are what whoever makes an object may do with it. Vouching and
@@ -332,6 +333,37 @@ func (p *Port) exit(a *abi.Args) abi.Status {
 func (k *Kernel) end(d *Domain) {
 	d.Kill()
 	k.Tidy(tidySlice)
+}
+
+// Adopt is the launcher's: what the task maps appears in s from now on, at the
+// same addresses as everywhere. The kernel frees s with the task.
+//
+// StatusState when the task has an address space already, StatusKilled; then s
+// stays the caller's.
+func (p *Port) Adopt(s platform.Space) abi.Status { return p.domain.adopt(s, false) }
+
+// AdoptOffered is Adopt for a space whose addresses the task chooses for each
+// mapping, because its memory does not reach the arena.
+func (p *Port) AdoptOffered(s platform.Space) abi.Status { return p.domain.adopt(s, true) }
+
+func (d *Domain) adopt(s platform.Space, offers bool) abi.Status { //nolint:revive // flag-parameter: the two callers name it
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.buried:
+		return abi.StatusKilled
+	case d.memory != platform.SpaceKernel:
+		return abi.StatusState
+	}
+	d.memory, d.offers = s, offers
+	return abi.StatusOK
+}
+
+// Charge is the launcher's: the task has used something, such as time on a
+// processor, and its budget pays. StatusBudget when that does not cover it,
+// and then nothing is taken.
+func (p *Port) Charge(resource abi.Resource, amount uint64) abi.Status {
+	return budgetSpend(p.domain.payer, &abi.Args{W: [abi.ArgWords]uint64{uint64(resource), amount}})
 }
 
 // Done is the launcher's: the program that it ran with the port has returned,

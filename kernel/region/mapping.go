@@ -16,6 +16,9 @@ type Mapping struct {
 	// Offset and Bytes are the part, in whole pages.
 	Offset uint64
 	Bytes  uint64
+	// At is where in the space, in whole pages, for spaces whose keeper offers
+	// places; zero is the region's own address plus the offset.
+	At uint64
 	// Access is shared or private.
 	Access platform.Access
 	// Key stands for the capability that the mapping is made with. When it
@@ -42,7 +45,8 @@ type placed struct {
 }
 
 // Map places a part of the region in a space and returns its address there,
-// which is the region's plus the offset, as everywhere. It returns
+// which is the region's plus the offset, as everywhere, or the one offered. It
+// returns
 //
 //   - StatusBadArgument for an offset or length that is not in whole pages, a
 //     length of zero, no such access, or the kernel's space;
@@ -55,7 +59,7 @@ type placed struct {
 //   - what the machine answers when it cannot place it.
 func (r *Region) Map(m Mapping) (address uint64, status abi.Status) {
 	switch {
-	case m.Space == platform.SpaceKernel || m.Bytes == 0 || (m.Offset|m.Bytes)%platform.PageBytes != 0:
+	case m.Space == platform.SpaceKernel || m.Bytes == 0 || (m.Offset|m.Bytes|m.At)%platform.PageBytes != 0:
 		return 0, abi.StatusBadArgument
 	case m.Access != platform.AccessShared && m.Access != platform.AccessPrivate:
 		return 0, abi.StatusBadArgument
@@ -70,6 +74,9 @@ func (r *Region) Map(m Mapping) (address uint64, status abi.Status) {
 // placeLocked is Map after the checks that need no lock.
 func (r *Region) placeLocked(m Mapping) (address uint64, status abi.Status) {
 	address = r.address + m.Offset
+	if m.At != 0 {
+		address = m.At
+	}
 	i, taken := r.findLocked(m.Space, address)
 	switch {
 	case r.destroyed:

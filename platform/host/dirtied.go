@@ -27,6 +27,9 @@ const (
 // Where the host hides /proc/self/pagemap, every page counts: it is the most
 // that can have been written.
 func (m *Machine) Dirtied(id platform.Space, address, bytes uint64) uint64 {
+	if g, ok := m.guest(id); ok {
+		return g.Dirtied(address, bytes)
+	}
 	if !m.inArena(address, bytes) {
 		return 0
 	}

@@ -90,6 +90,7 @@ type Machine struct {
 	placed      atomic.Int64
 
 	spaces   spaces
+	guests   guests
 	backings backings
 	pins     pins
 }

@@ -57,6 +57,9 @@ func (m *Machine) Destroy(b platform.Backing, address, bytes uint64) {
 // space or backing, StatusOverlap that something is placed there already,
 // StatusLimit that the process has no room for one more mapping.
 func (m *Machine) Place(id platform.Space, v platform.View) abi.Status {
+	if g, ok := m.guest(id); ok {
+		return g.Place(v)
+	}
 	if !m.inArena(v.Address, v.Bytes) {
 		return abi.StatusRange
 	}
@@ -87,6 +90,10 @@ func (m *Machine) Place(id platform.Space, v platform.View) abi.Status {
 // program that still touches it faults, so the kernel removes only what no
 // program can reach.
 func (m *Machine) Remove(id platform.Space, address, bytes uint64) {
+	if g, ok := m.guest(id); ok {
+		g.Remove(address, bytes)
+		return
+	}
 	if !m.inArena(address, bytes) {
 		return
 	}
@@ -106,6 +113,10 @@ func (m *Machine) Remove(id platform.Space, address, bytes uint64) {
 // access sees the old bytes or the zeros, and none faults. When it returns, no
 // Write that was in progress has any further effect on the old bytes.
 func (m *Machine) Zero(id platform.Space, address, bytes uint64) {
+	if g, ok := m.guest(id); ok {
+		g.Zero(address, bytes)
+		return
+	}
 	if !m.inArena(address, bytes) {
 		return
 	}

@@ -14,7 +14,7 @@ import (
 const (
 	spaceIndexBits     = 12
 	spaceIndexMask     = 1<<spaceIndexBits - 1
-	spaceGenerationMax = 1<<(32-spaceIndexBits) - 1
+	spaceGenerationMax = 1<<(31-spaceIndexBits) - 1 // the top bit is spaceGuest
 )
 
 // Every index has room.
@@ -81,6 +81,10 @@ func (t *spaces) reuse() (uint32, *space) {
 // FreeSpace takes the space and everything placed in it away. A space that is
 // gone already, and the kernel's, are left alone.
 func (m *Machine) FreeSpace(id platform.Space) {
+	if id&spaceGuest != 0 {
+		m.freeGuest(id)
+		return
+	}
 	m.spaces.mu.Lock()
 	defer m.spaces.mu.Unlock()
 	s := m.lock(id)
