@@ -165,6 +165,28 @@ func (t *Tree) Undo(s *Space, h abi.Handle) {
 	}
 }
 
+// Spend is Undo for the capability of an object that lives by it, made with
+// [Tree.Issue]. It reports whether the object went with it, and then no event
+// tells of that; otherwise one will, when its last reference goes.
+func (t *Tree) Spend(s *Space, h abi.Handle) bool {
+	r, status := t.findQuiet(s, h)
+	defer t.mu.Unlock()
+	if status != abi.StatusOK {
+		return false
+	}
+	o := r.Object
+	t.refund(r.Node())
+	if t.kill(r.Node(), slotFree) {
+		t.drain(o)
+	}
+	if o.refs != 0 || o.cut || t.events != o {
+		return false
+	}
+	t.events, o.next, o.queued = o.next, nil, false
+	t.forget(o)
+	return true
+}
+
 // refund gives the share of a node that is about to go back to its parent.
 func (t *Tree) refund(n Node) {
 	d := &t.nodes[n]

@@ -108,6 +108,15 @@ func (t *Tree) Receivers(o *Object) int {
 func (t *Tree) NewObject(typ abi.ObjectType, self any) (*Object, abi.Status) {
 	t.lock()
 	defer t.mu.Unlock()
+	o, status := t.newObject(typ, self)
+	if status == abi.StatusOK {
+		o.refs = 1
+	}
+	return o, status
+}
+
+// newObject is NewObject without the hold and the lock.
+func (t *Tree) newObject(typ abi.ObjectType, self any) (*Object, abi.Status) {
 	var index uint32
 	switch n := len(t.freeObjects); {
 	case n > 0:
@@ -120,7 +129,7 @@ func (t *Tree) NewObject(typ abi.ObjectType, self any) (*Object, abi.Status) {
 		return nil, abi.StatusLimit
 	}
 	t.ids++
-	o := &Object{self: self, id: t.ids, typ: typ, index: index, refs: 1}
+	o := &Object{self: self, id: t.ids, typ: typ, index: index}
 	t.epochs += 2
 	o.epoch.Store(t.epochs)
 	t.objects[index] = o
@@ -144,6 +153,29 @@ type Origin struct {
 func (t *Tree) Original(s *Space, o *Object, first Origin) (abi.Handle, abi.Status) {
 	t.lock()
 	defer t.mu.Unlock()
+	return t.original(s, o, first)
+}
+
+// Issue is NewObject, Original and Drop in one: an object that lives by its
+// capability alone. Calls that are queued make one each, so the lock is taken
+// once. When it fails there is no object.
+func (t *Tree) Issue(s *Space, typ abi.ObjectType, self any, first Origin) (*Object, abi.Handle, abi.Status) {
+	t.lock()
+	defer t.mu.Unlock()
+	o, status := t.newObject(typ, self)
+	if status != abi.StatusOK {
+		return nil, 0, status
+	}
+	h, status := t.original(s, o, first)
+	if status != abi.StatusOK {
+		t.forget(o)
+		return nil, 0, status
+	}
+	return o, h, abi.StatusOK
+}
+
+// original is Original under the lock.
+func (t *Tree) original(s *Space, o *Object, first Origin) (abi.Handle, abi.Status) {
 	if s.closed || len(s.free) == 0 {
 		return 0, abi.StatusTableFull
 	}
@@ -244,8 +276,7 @@ func (t *Tree) Event() (*Object, What) {
 			what |= Orphaned
 		}
 		if o.refs == 0 {
-			t.objects[o.index] = nil
-			t.freeObjects = append(t.freeObjects, o.index)
+			t.forget(o)
 			what |= Released
 		}
 		if what != 0 {
@@ -253,6 +284,12 @@ func (t *Tree) Event() (*Object, What) {
 		}
 	}
 	return nil, 0
+}
+
+// forget takes an object to which nothing refers out of the table.
+func (t *Tree) forget(o *Object) {
+	t.objects[o.index] = nil
+	t.freeObjects = append(t.freeObjects, o.index)
 }
 
 func (t *Tree) takeSpaceIndex() (uint32, bool) {

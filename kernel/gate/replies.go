@@ -14,8 +14,7 @@ import (
 type reply struct {
 	pendingCall
 
-	object *capability.Object
-	spent  atomic.Bool
+	spent atomic.Bool
 }
 
 func replyOf(r *capability.Ref) *reply { return r.Object.Self().(*reply) } // the gate checked the type
@@ -23,20 +22,10 @@ func replyOf(r *capability.Ref) *reply { return r.Object.Self().(*reply) } // th
 // newReply makes the reply capability of a call for its server. It can be
 // passed on, never copied.
 func (p *Port) newReply(c pendingCall) (abi.Handle, abi.Status) {
-	answer := &reply{pendingCall: c}
-	o, status := p.kernel.tree.NewObject(abi.ObjectReply, answer)
-	if status != abi.StatusOK {
-		return 0, status
-	}
-	answer.object = o
-	h, status := p.kernel.tree.Original(p.domain.space, o, capability.Origin{
+	_, h, status := p.kernel.tree.Issue(p.domain.space, abi.ObjectReply, &reply{pendingCall: c}, capability.Origin{
 		Rights:  abi.RightInvoke | abi.RightSend | abi.RightGrant | abi.RightInspect,
 		Ceiling: abi.LabelTop(), MoveOnly: true,
 	})
-	if status != abi.StatusOK {
-		answer.spent.Store(true)
-	}
-	p.kernel.tree.Drop(o)
 	return h, status
 }
 
@@ -122,8 +111,7 @@ func (p *Port) carryAnswer(answer *reply, m *abi.Message) abi.Status {
 // spend uses a reply capability up.
 func (p *Port) spend(answer *reply, h abi.Handle) {
 	answer.spent.Store(true)
-	if !mutant.On(mutant.ReplyKept) {
-		p.kernel.undo(p.domain.space, h)
+	if !mutant.On(mutant.ReplyKept) && !p.kernel.tree.Spend(p.domain.space, h) {
 		p.kernel.settle()
 	}
 }
