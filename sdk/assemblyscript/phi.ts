@@ -1,0 +1,316 @@
+// Generated from package abi, not to be edited: go test ./sdk -rewrite
+
+/** The statuses. */
+export enum Status {
+  OK = 0x0,
+  BadHandle = 0x1,
+  Revoked = 0x2,
+  Rights = 0x3,
+  Type = 0x4,
+  BadCall = 0x5,
+  BadArgument = 0x6,
+  Range = 0x7,
+  Overlap = 0x8,
+  Depth = 0x9,
+  Cycle = 0xa,
+  Self = 0xb,
+  TableFull = 0xc,
+  PeerFull = 0xd,
+  MailboxFull = 0xe,
+  Empty = 0xf,
+  Budget = 0x10,
+  Limit = 0x11,
+  NoMemory = 0x12,
+  PinLimit = 0x13,
+  PeerDead = 0x14,
+  Timeout = 0x15,
+  Killed = 0x16,
+  Label = 0x17,
+  Expired = 0x18,
+  Exhausted = 0x19,
+  Copies = 0x1a,
+  Sealed = 0x1b,
+  Busy = 0x1c,
+  Denied = 0x1d,
+  State = 0x1e,
+  Unsupported = 0x1f,
+  Authority = 0x20,
+  Journal = 0x21,
+}
+
+/** The rights. */
+export enum Rights {
+  Read = 0x1,
+  Write = 0x2,
+  Map = 0x4,
+  Execute = 0x8,
+  Pin = 0x10,
+  DMA = 0x20,
+  Send = 0x40,
+  Receive = 0x80,
+  Grant = 0x100,
+  Derive = 0x200,
+  Revoke = 0x400,
+  Invoke = 0x800,
+  Manage = 0x1000,
+  Inspect = 0x2000,
+  Endorse = 0x4000,
+  Declassify = 0x8000,
+  Load = 0x10000,
+  Run = 0x20000,
+  Quantize = 0x40000,
+  Delete = 0x80000,
+}
+
+/** The resources that budgets count. */
+export enum Resource {
+  Memory = 0x0,
+  Slots = 0x1,
+  CPU = 0x2,
+  Tokens = 0x3,
+  Network = 0x4,
+  Energy = 0x5,
+}
+
+/** The types of object. */
+export enum ObjectType {
+  None = 0x0,
+  Task = 0x1,
+  Region = 0x2,
+  Endpoint = 0x3,
+  Notification = 0x4,
+  Timer = 0x5,
+  Interrupt = 0x6,
+  Budget = 0x7,
+  Reply = 0x8,
+  Model = 0x9,
+  File = 0xa,
+  Socket = 0xb,
+  Device = 0xc,
+  Unit = 0xd,
+}
+
+/** The other numbers of the contract. */
+export const MESSAGE_WORDS: u32 = 0x4;
+export const MESSAGE_BYTES_MAX: u32 = 0x200;
+export const MESSAGE_HANDLE_MAX: u32 = 0x8;
+export const ARG_WORDS: u32 = 0x6;
+export const PAYLOAD_BYTES_MAX: u32 = 0x10000;
+export const REGION_SHARED: u32 = 0x1;
+export const REGION_PRIVATE: u32 = 0x2;
+export const GRANT_COPY: u32 = 0x0;
+export const GRANT_MOVE: u32 = 0x1;
+export const FAULT_EXIT: u32 = 0x1;
+export const FAULT_PROGRAM: u32 = 0x10;
+export const FAULT_RESUME: u32 = 0x0;
+export const FAULT_KILL: u32 = 0x1;
+export const UNLIMITED: u32 = 0xffffffff;
+
+/** Says what a status means and, where there is one, the remedy. */
+export function statusText(status: u32): string {
+  switch (status) {
+    case 0: return "ok";
+    case 1: return "no such capability in this task: the handle is stale, forged or another task's";
+    case 2: return "the capability was revoked: ask its giver for a new one";
+    case 3: return "the capability lacks a right that this call needs: ask its giver for a wider one";
+    case 4: return "the capability is to another type of object";
+    case 5: return "no such call: see the list of calls in docs/abi.md";
+    case 6: return "an argument has a value that means nothing here";
+    case 7: return "offset and length reach past the end";
+    case 8: return "the window overlaps one that is mapped: unmap that one first";
+    case 9: return "the chain is at its limit: derive from a capability nearer to the origin";
+    case 10: return "the call would wait for its own caller";
+    case 11: return "a task cannot grant to itself: derive instead";
+    case 12: return "the capability table is full: delete a capability first";
+    case 13: return "the receiver's capability table is full: it must delete a capability first";
+    case 14: return "the mailbox is full: let the receiver catch up, then send again";
+    case 15: return "nothing is there yet";
+    case 16: return "the budget does not cover this: ask the parent for more";
+    case 17: return "a limit of the kernel is reached";
+    case 18: return "the machine is out of memory";
+    case 19: return "the limit on pinned memory forbids this: raise RLIMIT_MEMLOCK or pin less";
+    case 20: return "the other side is gone";
+    case 21: return "the deadline has passed";
+    case 22: return "this task was killed";
+    case 23: return "the data's label exceeds what this sink accepts: endorse or declassify it first";
+    case 24: return "the capability has expired: ask its giver for a new one";
+    case 25: return "the capability's uses are spent: ask its giver for a new one";
+    case 26: return "the capability may not be copied again: move it instead";
+    case 27: return "the capability is sealed: unseal it first";
+    case 28: return "someone else is using this: try again";
+    case 29: return "a hook refused the call";
+    case 30: return "the object's state does not allow this now";
+    case 31: return "this machine cannot do this";
+    case 32: return "this change of label exceeds the capability's authority";
+    case 33: return "the journal cannot record this, so it was not done: check the journal's disk";
+    default: return "unknown status";
+  }
+}
+
+/* The functions of the node; docs/abi.md says what each does. */
+// @ts-ignore: decorator
+@external("phi:cap", "mint")
+export declare function cap_mint(h: u64, p: usize, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:cap", "delete")
+export declare function cap_delete(h: u64): u32;
+// @ts-ignore: decorator
+@external("phi:cap", "revoke")
+export declare function cap_revoke(h: u64): u32;
+// @ts-ignore: decorator
+@external("phi:cap", "inspect")
+export declare function cap_inspect(h: u64, p: usize, p2: usize): u32;
+// @ts-ignore: decorator
+@external("phi:cap", "seal")
+export declare function cap_seal(h: u64, w: u64, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:cap", "unseal")
+export declare function cap_unseal(h: u64, w: u64, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:cap", "named")
+export declare function cap_named(p: usize, n: u32, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "endpoint_create")
+export declare function ipc_endpoint_create(h: u64, w: u64, w2: u64, p: usize, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "call")
+export declare function ipc_call(h: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "send")
+export declare function ipc_send(h: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "receive")
+export declare function ipc_receive(h: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "reply")
+export declare function ipc_reply(h: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "reply_receive")
+export declare function ipc_reply_receive(h: u64, w: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "charge")
+export declare function ipc_charge(h: u64, w: u64, w2: u64): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "check")
+export declare function ipc_check(h: u64): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "notification_create")
+export declare function ipc_notification_create(h: u64, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "signal")
+export declare function ipc_signal(h: u64, w: u64): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "wait")
+export declare function ipc_wait(h: u64, w: u64, w2: u64, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "poll")
+export declare function ipc_poll(h: u64, w: u64, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "timer_create")
+export declare function ipc_timer_create(h: u64, w: u64, w2: u64, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "timer_arm")
+export declare function ipc_timer_arm(h: u64, w: u64, w2: u64): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "timer_cancel")
+export declare function ipc_timer_cancel(h: u64): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "interrupt_bind")
+export declare function ipc_interrupt_bind(h: u64, w: u64, w2: u64): u32;
+// @ts-ignore: decorator
+@external("phi:ipc", "interrupt_ack")
+export declare function ipc_interrupt_ack(h: u64): u32;
+// @ts-ignore: decorator
+@external("phi:mem", "create")
+export declare function mem_create(h: u64, w: u64, w2: u64, r: usize, r2: usize): u32;
+// @ts-ignore: decorator
+@external("phi:mem", "map")
+export declare function mem_map(h: u64, w: u64, w2: u64, w3: u64, w4: u32, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:mem", "unmap")
+export declare function mem_unmap(w: u32): u32;
+// @ts-ignore: decorator
+@external("phi:mem", "read")
+export declare function mem_read(h: u64, w: u64, p: usize, n: u32): u32;
+// @ts-ignore: decorator
+@external("phi:mem", "write")
+export declare function mem_write(h: u64, w: u64, p: usize, n: u32): u32;
+// @ts-ignore: decorator
+@external("phi:mem", "pin")
+export declare function mem_pin(h: u64): u32;
+// @ts-ignore: decorator
+@external("phi:mem", "unpin")
+export declare function mem_unpin(h: u64): u32;
+// @ts-ignore: decorator
+@external("phi:mem", "settle")
+export declare function mem_settle(h: u64, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:mem", "inspect")
+export declare function mem_inspect(h: u64, p: usize, p2: usize): u32;
+// @ts-ignore: decorator
+@external("phi:mem", "ring_send")
+export declare function mem_ring_send(w: u32, w2: u32, w3: u32, w4: u64, p: usize, n: u32): u32;
+// @ts-ignore: decorator
+@external("phi:mem", "ring_receive")
+export declare function mem_ring_receive(w: u32, w2: u32, w3: u32, w4: u64, p: usize, n: u32): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "task_create")
+export declare function sys_task_create(h: u64, w: u64, w2: u64, w3: u64, r: usize, r2: usize): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "task_grant")
+export declare function sys_task_grant(h: u64, w: u64, w2: u64, p: usize, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "task_start")
+export declare function sys_task_start(h: u64, w: u64, w2: u64): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "task_kill")
+export declare function sys_task_kill(h: u64): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "task_inspect")
+export declare function sys_task_inspect(h: u64, p: usize, p2: usize): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "fault")
+export declare function sys_fault(w: u64, w2: u64, w3: u64, w4: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "exit")
+export declare function sys_exit(w: u64): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "argument")
+export declare function sys_argument(r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "budget_carve")
+export declare function sys_budget_carve(h: u64, p: usize, r: usize): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "budget_spend")
+export declare function sys_budget_spend(h: u64, w: u64, w2: u64): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "budget_inspect")
+export declare function sys_budget_inspect(h: u64, w: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "label_endorse")
+export declare function sys_label_endorse(h: u64, w: u64): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "label_declassify")
+export declare function sys_label_declassify(h: u64, w: u64): u32;
+// @ts-ignore: decorator
+@external("phi:sys", "label_inspect")
+export declare function sys_label_inspect(h: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ai", "infer")
+export declare function ai_infer(h: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ai", "embed")
+export declare function ai_embed(h: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ai", "map_model")
+export declare function ai_map_model(h: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ai", "select_device")
+export declare function ai_select_device(h: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ai", "batch_start")
+export declare function ai_batch_start(h: u64, p: usize): u32;
+// @ts-ignore: decorator
+@external("phi:ai", "batch_end")
+export declare function ai_batch_end(h: u64, p: usize): u32;
+// End of the generated part.
