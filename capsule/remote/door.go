@@ -32,6 +32,9 @@ func (d *Door) Invoke(h abi.Handle, c abi.Call, a *abi.Args) abi.Status {
 	if len(a.Bytes) <= abi.FramePayloadMax {
 		return d.invoke(h, c, a)
 	}
+	if c != abi.RegionRead && c != abi.RegionWrite {
+		return abi.StatusRange
+	}
 	whole, offset := a.Bytes, a.W[0]
 	defer func() { a.Bytes = whole }()
 	for end := len(whole); end > 0; {
