@@ -11,23 +11,23 @@ type Problem uint64
 
 // The problems.
 const (
-	ProblemNone         Problem = iota
-	ProblemNotFound             // nothing has this name
-	ProblemExists               // something has this name already
-	ProblemNotFolder            // a folder is needed here
-	ProblemFolder               // a folder cannot be used so
-	ProblemNotEmpty             // the folder has entries
-	ProblemNoSpace              // the disk is full
-	ProblemTooLarge             // the file or the folder is over a limit
-	ProblemNameTooLong          // a name or a path is over a limit
-	ProblemLinks                // a link where none may be, or too many
-	ProblemForbidden            // the machine's own permissions forbid it
-	ProblemReadOnly             // the disk is read-only
-	ProblemBusy                 // it is in use
-	ProblemInvalid              // it means nothing here
-	ProblemSpecial              // neither a file nor a folder: not opened
-	ProblemAcrossDisks          // the two paths are on different disks
-	ProblemInputOutput          // the disk failed
+	ProblemNone        Problem = iota
+	ProblemNotFound            // nothing has this name
+	ProblemExists              // something has this name already
+	ProblemNotFolder           // a folder is needed here
+	ProblemFolder              // a folder cannot be used so
+	ProblemNotEmpty            // the folder has entries
+	ProblemNoSpace             // the disk is full
+	ProblemTooLarge            // the file or the folder is over a limit
+	ProblemNameTooLong         // a name or a path is over a limit
+	ProblemLinks               // a link where none may be, or too many
+	ProblemForbidden           // the machine's own permissions forbid it
+	ProblemReadOnly            // the disk is read-only
+	ProblemBusy                // it is in use
+	ProblemInvalid             // it means nothing here
+	ProblemSpecial             // neither a file nor a folder: not opened
+	ProblemAcrossDisks         // the two paths are on different disks
+	ProblemInputOutput         // the disk failed
 	problemEnd
 )
 

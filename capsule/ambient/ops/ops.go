@@ -134,7 +134,7 @@ const (
 	SleepNSMax    = 20_000_000 // nanoseconds of one ClockSleep
 	PathBytesMax  = abi.MessageBytesMax
 	FileBytesMax  = 1 << 40 // bytes of a file
-	EntriesMax    = 1 << 16 // entries of a folder that can be listed
+	EntriesMax    = 1 << 14 // entries of a folder that can be listed
 	TimeKeep      = 1 << 63 // SetTimes: leave this one
 	NameBytesMax  = 255     // of an entry
 	entryHead     = 3       // kind, length of the name
