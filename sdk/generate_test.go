@@ -1,7 +1,6 @@
 package sdk_test
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"go/format"
@@ -247,6 +246,44 @@ func goStubs() string {
 	return b.String()
 }
 
+// place is where a field of a structure lies; without a field, its length.
+type place struct {
+	of, field string
+	at        int
+}
+
+// layout lists wire.go.
+func layout() []place {
+	return []place{
+		{"label", "sources", abi.LabelAtSources},
+		{"label", "readers", abi.LabelAtReaders},
+		{"label", "", abi.LabelBytes},
+		{"msg", "label", abi.MessageAtLabel},
+		{"msg", "badge", abi.MessageAtBadge},
+		{"msg", "reply", abi.MessageAtReply},
+		{"msg", "deadline", abi.MessageAtDeadline},
+		{"msg", "words", abi.MessageAtWords},
+		{"msg", "handles", abi.MessageAtHandles},
+		{"msg", "length", abi.MessageAtLength},
+		{"msg", "handle_count", abi.MessageAtHandleCount},
+		{"msg", "moves", abi.MessageAtMoves},
+		{"msg", "reserved", abi.MessageAtReserved},
+		{"msg", "data", abi.MessageAtData},
+		{"msg", "", abi.MessageBytes},
+		{"mint", "rights", abi.MintAtRights},
+		{"mint", "pass", abi.MintAtPass},
+		{"mint", "badge", abi.MintAtBadge},
+		{"mint", "ceiling", abi.MintAtCeiling},
+		{"mint", "expires", abi.MintAtExpires},
+		{"mint", "uses", abi.MintAtUses},
+		{"mint", "copies", abi.MintAtCopies},
+		{"mint", "base", abi.MintAtBase},
+		{"mint", "bytes", abi.MintAtBytes},
+		{"mint", "payer", abi.MintAtPayer},
+		{"mint", "", abi.MintBytes},
+	}
+}
+
 // cConstants writes the numbers as an enum a group, and the texts.
 func cConstants() string {
 	var b strings.Builder
@@ -291,6 +328,14 @@ func cName(f abi.HostFunction) string {
 
 func cImports() string {
 	var b strings.Builder
+	b.WriteString("\n/* The structures lie as the node reads them. */\n")
+	for _, f := range layout() {
+		if f.field == "" {
+			fmt.Fprintf(&b, "PHI_SAME(sizeof(phi_%s), %d);\n", f.of, f.at)
+		} else {
+			fmt.Fprintf(&b, "PHI_SAME(offsetof(phi_%s, %s), %d);\n", f.of, f.field, f.at)
+		}
+	}
 	b.WriteString("\n/* The functions of the node; docs/abi.md says what each does. */\n")
 	for _, f := range abi.HostFunctions() {
 		params := cSpelling.params(f, func(name, typ string) string { return typ + strings.TrimSuffix(" "+name, " ") })
@@ -334,7 +379,15 @@ var tsSpelling = spelling{
 }
 
 func tsImports() string {
-	var b bytes.Buffer
+	var b strings.Builder
+	b.WriteString("\n/* Where the fields of what the node reads lie, and how long it is. */\n")
+	for _, f := range layout() {
+		name := "BYTES"
+		if f.field != "" {
+			name = "AT_" + shout(f.field)
+		}
+		fmt.Fprintf(&b, "const %s_%s: usize = %d;\n", shout(f.of), name, f.at)
+	}
 	b.WriteString("\n/* The functions of the node; docs/abi.md says what each does. */\n")
 	for _, f := range abi.HostFunctions() {
 		params := tsSpelling.params(f, func(name, typ string) string { return name + ": " + typ })

@@ -1,3 +1,24 @@
+/**
+ * phi.ts is the library for programs on ΦOS that are written in AssemblyScript:
+ * one file, nothing to install beside the compiler.
+ *
+ * A program owns nothing but its capabilities. It finds those that its manifest
+ * asked for and its parent granted by their names, and calls others through
+ * them. A program that answers messages says who does, and exports what the
+ * node calls:
+ *
+ *     import { Message, serve } from "./phi";
+ *     export { phi_message, phi_handle, phi_start } from "./phi";
+ *
+ *     serve((m: Message): u32 => m.setText("hello"));
+ *
+ * built with: asc main.ts -O --use abort= --exportStart _initialize -o main.wasm
+ *
+ * Every call returns a status: zero, or why nothing was done. What a pointer
+ * names stays the caller's: the node copies what it needs before the call
+ * returns.
+ */
+
 // Generated from package abi, not to be edited: go test ./sdk -rewrite
 
 /** The statuses. */
@@ -146,6 +167,34 @@ export function statusText(status: u32): string {
     default: return "unknown status";
   }
 }
+
+/* Where the fields of what the node reads lie, and how long it is. */
+const LABEL_AT_SOURCES: usize = 0;
+const LABEL_AT_READERS: usize = 8;
+const LABEL_BYTES: usize = 16;
+const MSG_AT_LABEL: usize = 0;
+const MSG_AT_BADGE: usize = 16;
+const MSG_AT_REPLY: usize = 24;
+const MSG_AT_DEADLINE: usize = 32;
+const MSG_AT_WORDS: usize = 40;
+const MSG_AT_HANDLES: usize = 72;
+const MSG_AT_LENGTH: usize = 136;
+const MSG_AT_HANDLE_COUNT: usize = 138;
+const MSG_AT_MOVES: usize = 139;
+const MSG_AT_RESERVED: usize = 140;
+const MSG_AT_DATA: usize = 144;
+const MSG_BYTES: usize = 656;
+const MINT_AT_RIGHTS: usize = 0;
+const MINT_AT_PASS: usize = 4;
+const MINT_AT_BADGE: usize = 8;
+const MINT_AT_CEILING: usize = 16;
+const MINT_AT_EXPIRES: usize = 32;
+const MINT_AT_USES: usize = 40;
+const MINT_AT_COPIES: usize = 44;
+const MINT_AT_BASE: usize = 48;
+const MINT_AT_BYTES: usize = 56;
+const MINT_AT_PAYER: usize = 64;
+const MINT_BYTES: usize = 72;
 
 /* The functions of the node; docs/abi.md says what each does. */
 // @ts-ignore: decorator
@@ -314,3 +363,216 @@ export declare function ai_batch_start(h: u64, p: usize): u32;
 @external("phi:ai", "batch_end")
 export declare function ai_batch_end(h: u64, p: usize): u32;
 // End of the generated part.
+
+/** Windows are offered in whole pages; regions of 2 MiB and more may lie in large ones. */
+export const PAGE_BYTES: u32 = 4 << 10;
+export const LARGE_PAGE_BYTES: u32 = 2 << 20;
+/** The longest window. */
+export const WINDOW_BYTES_MAX: u32 = 1 << 30;
+
+/** What the last call that returns a value answered. */
+export let lastStatus: u32 = 0;
+
+const result: usize = memory.data(8, 8);
+
+/** Finds the capability that was granted under a name; zero when there is none, see lastStatus. */
+export function named(name: string): u64 {
+  const text = String.UTF8.encode(name);
+  lastStatus = cap_named(changetype<usize>(text), text.byteLength, result);
+  return lastStatus ? 0 : load<u64>(result);
+}
+
+/** Returns what the program was started with. */
+export function argument(): u64 {
+  lastStatus = sys_argument(result);
+  return lastStatus ? 0 : load<u64>(result);
+}
+
+/**
+ * What a call, a send or a reply carries, laid out as the node reads it. Before
+ * a call the program sets what goes along; after it, the same message holds the
+ * answer.
+ */
+export class Message {
+  private buffer: ArrayBuffer = new ArrayBuffer(<i32>MSG_BYTES);
+
+  /** Where the message lies. */
+  get at(): usize { return changetype<usize>(this.buffer); }
+
+  get sources(): u64 { return load<u64>(this.at, MSG_AT_LABEL + LABEL_AT_SOURCES); }
+  get readers(): u64 { return load<u64>(this.at, MSG_AT_LABEL + LABEL_AT_READERS); }
+
+  /** That of the capability through which the message came. */
+  get badge(): u64 { return load<u64>(this.at, MSG_AT_BADGE); }
+
+  /** Answers a call that was received; zero when no answer is expected. */
+  get reply(): u64 { return load<u64>(this.at, MSG_AT_REPLY); }
+
+  /** Absolute nanoseconds at which a call gives up; zero waits for ever. */
+  get deadline(): i64 { return load<i64>(this.at, MSG_AT_DEADLINE); }
+  set deadline(when: i64) { store<i64>(this.at, when, MSG_AT_DEADLINE); }
+
+  /** The words; their meaning is the service's. */
+  word(i: u32): u64 { return i < MESSAGE_WORDS ? load<u64>(this.at + 8 * i, MSG_AT_WORDS) : 0; }
+  setWord(i: u32, value: u64): void {
+    if (i < MESSAGE_WORDS) store<u64>(this.at + 8 * i, value, MSG_AT_WORDS);
+  }
+
+  /** How many bytes of data there are, and where they lie. */
+  get length(): u32 { return min<u32>(load<u16>(this.at, MSG_AT_LENGTH), MESSAGE_BYTES_MAX); }
+  get data(): usize { return this.at + MSG_AT_DATA; }
+
+  /** How many capabilities came along, and each of them. */
+  get handleCount(): u32 { return min<u32>(load<u8>(this.at, MSG_AT_HANDLE_COUNT), MESSAGE_HANDLE_MAX); }
+  handle(i: u32): u64 { return i < this.handleCount ? load<u64>(this.at + 8 * i, MSG_AT_HANDLES) : 0; }
+
+  /** Sends a copy of a capability along; with moved, the capability itself. */
+  attach(capability: u64, moved: bool = false): u32 {
+    const i = this.handleCount;
+    if (i >= MESSAGE_HANDLE_MAX) return Status.Range;
+    store<u64>(this.at + 8 * i, capability, MSG_AT_HANDLES);
+    store<u8>(this.at, <u8>(i + 1), MSG_AT_HANDLE_COUNT);
+    if (moved) store<u8>(this.at, load<u8>(this.at, MSG_AT_MOVES) | <u8>(1 << i), MSG_AT_MOVES);
+    return Status.OK;
+  }
+
+  get text(): string { return String.UTF8.decodeUnsafe(this.data, this.length); }
+
+  /** Replaces the data; Status.Range for more than MESSAGE_BYTES_MAX bytes. */
+  setText(text: string): u32 {
+    const bytes = String.UTF8.encode(text);
+    return this.setBytes(changetype<usize>(bytes), bytes.byteLength);
+  }
+
+  setBytes(from: usize, length: u32): u32 {
+    if (length > MESSAGE_BYTES_MAX) return Status.Range;
+    memory.copy(this.data, from, length);
+    store<u16>(this.at, <u16>length, MSG_AT_LENGTH);
+    return Status.OK;
+  }
+
+  /**
+   * Empties the message of words, data and capabilities. A server clears the
+   * request before it fills in the answer, unless it means to send parts of it
+   * back.
+   */
+  clear(): void { memory.fill(this.at + MSG_AT_WORDS, 0, MSG_AT_DATA - MSG_AT_WORDS); }
+
+  /** Sends the message to an endpoint and waits for the answer. */
+  call(endpoint: u64): u32 { return ipc_call(endpoint, this.at); }
+
+  /** Leaves the message in an endpoint's mailbox; never waits. */
+  send(endpoint: u64): u32 { return ipc_send(endpoint, this.at); }
+
+  /** Answers the call that was received into this message with what it holds now. */
+  sendReply(): u32 { return ipc_reply(this.reply, this.at); }
+}
+
+/** How a derived capability is less than the one it comes from. */
+export class Mint {
+  private buffer: ArrayBuffer = new ArrayBuffer(<i32>MINT_BYTES);
+
+  /** Asks for the given rights, to use and to pass on, and changes nothing else. */
+  constructor(rights: u32) {
+    this.rights = rights;
+    this.pass = rights;
+    this.sources = u64.MAX_VALUE;
+    this.uses = UNLIMITED;
+    this.copies = UNLIMITED;
+  }
+
+  get at(): usize { return changetype<usize>(this.buffer); }
+  set rights(v: u32) { store<u32>(this.at, v, MINT_AT_RIGHTS); }
+  set pass(v: u32) { store<u32>(this.at, v, MINT_AT_PASS); }
+  set badge(v: u64) { store<u64>(this.at, v, MINT_AT_BADGE); }
+  set sources(v: u64) { store<u64>(this.at, v, MINT_AT_CEILING + LABEL_AT_SOURCES); }
+  set readers(v: u64) { store<u64>(this.at, v, MINT_AT_CEILING + LABEL_AT_READERS); }
+  set expires(v: i64) { store<i64>(this.at, v, MINT_AT_EXPIRES); }
+  set uses(v: u32) { store<u32>(this.at, v, MINT_AT_USES); }
+  set copies(v: u32) { store<u32>(this.at, v, MINT_AT_COPIES); }
+  set base(v: u64) { store<u64>(this.at, v, MINT_AT_BASE); }
+  set bytes(v: u64) { store<u64>(this.at, v, MINT_AT_BYTES); }
+  set payer(v: u64) { store<u64>(this.at, v, MINT_AT_PAYER); }
+
+  /** Derives the capability; zero when it was refused, see lastStatus. */
+  derive(from: u64): u64 {
+    lastStatus = cap_mint(from, this.at, result);
+    return lastStatus ? 0 : load<u64>(result);
+  }
+}
+
+/**
+ * A part of a region that shows in the program's own memory, at the address at.
+ * Once the capability is revoked, it reads as zeros.
+ */
+export class Window {
+  at: usize = 0;
+  private place: usize = 0;
+
+  /** Shows bytes of a region from offset on, both multiples of PAGE_BYTES; see status. */
+  constructor(region: u64, offset: u64, readonly bytes: u32, mode: u64) {
+    if (bytes == 0 || bytes % PAGE_BYTES || bytes > WINDOW_BYTES_MAX) {
+      this.status = Status.Range;
+    } else {
+      const align: u32 = bytes < LARGE_PAGE_BYTES ? PAGE_BYTES : LARGE_PAGE_BYTES;
+      this.place = heap.alloc(<usize>(bytes + align));
+      this.at = (this.place + align - 1) & ~(<usize>align - 1);
+      this.status = mem_map(region, offset, bytes, mode, <u32>this.at, result);
+      if (this.status) this.free();
+    }
+  }
+
+  /** What mapping it answered. */
+  status: u32 = 0;
+
+  /** Takes the window away; its memory is the program's own again. */
+  unmap(): u32 {
+    if (!this.place) return Status.State;
+    const status = mem_unmap(<u32>this.at);
+    if (!status) this.free();
+    return status;
+  }
+
+  private free(): void {
+    heap.free(this.place);
+    this.place = 0;
+  }
+}
+
+/** Passes messages of one size between two programs through a window that both have. */
+export class Ring {
+  /** The size of a message is a multiple of 64, the slots a power of two. */
+  constructor(readonly at: usize, readonly messageBytes: u32, readonly slots: u32) {}
+
+  send(from: usize, length: u32, waitNanoseconds: u64): u32 {
+    return mem_ring_send(<u32>this.at, this.messageBytes, this.slots, waitNanoseconds, from, length);
+  }
+
+  receive(into: usize, length: u32, waitNanoseconds: u64): u32 {
+    return mem_ring_receive(<u32>this.at, this.messageBytes, this.slots, waitNanoseconds, into, length);
+  }
+}
+
+// What the node calls in a program that serves.
+
+let handler: ((m: Message) => u32) | null = null;
+let starter: ((argument: u64) => u32) | null = null;
+const served = new Message();
+
+/** Names who answers messages, one at a time, leaving the answer in the message. */
+export function serve(handle: (m: Message) => u32): void { handler = handle; }
+
+/** Names what is called once before the first message, with the program's argument. */
+export function onStart(start: (argument: u64) => u32): void { starter = start; }
+
+export function phi_message(): usize { return served.at; }
+
+export function phi_handle(): u32 {
+  const handle = handler;
+  return handle ? handle(served) : Status.Unsupported;
+}
+
+export function phi_start(argument: u64): u32 {
+  const start = starter;
+  return start ? start(argument) : Status.OK;
+}

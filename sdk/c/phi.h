@@ -1,3 +1,79 @@
+/*
+ * phi.h is the library for programs on ΦOS that are written in C or C++ and
+ * compiled to WebAssembly: one header, nothing to link. It needs C11 or C++11 and
+ * clang. With wasi-libc:
+ *
+ *     clang --target=wasm32-wasi -O2 -mexec-model=reactor -o notes.wasm notes.c
+ *
+ * and, for a program of a few KiB, without it:
+ *
+ *     clang --target=wasm32 -O2 -ffreestanding -nostdlib -Wl,--no-entry -o notes.wasm notes.c
+ *
+ * A program owns nothing but its capabilities. It finds those that its manifest
+ * asked for and its parent granted by their names, and calls others through
+ * them; a program that answers messages says so with PHI_SERVE:
+ *
+ *     static phi_status greet(phi_msg *m) { return phi_msg_set_text(m, "hello"); }
+ *     PHI_SERVE(greet)
+ *
+ * A command has a main instead, and is built without -mexec-model=reactor.
+ * Every call returns a phi_status, PHI_OK or why nothing was done. What a
+ * pointer names stays the caller's: the node copies what it needs before the
+ * call returns.
+ */
+#ifndef PHI_H
+#define PHI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#define PHI_SAME(a, b) static_assert((a) == (b), #a)
+#else
+#define PHI_SAME(a, b) _Static_assert((a) == (b), #a)
+#endif
+
+#define PHI_IMPORT(module, name) extern __attribute__((import_module(module), import_name(name)))
+#define PHI_EXPORT(name) __attribute__((export_name(name), visibility("default")))
+
+/* A status is zero for success; see phi_status_text. */
+typedef uint32_t phi_status;
+
+/* A capability: a place in the program's own table. Zero is none. */
+typedef uint64_t phi_cap;
+
+/* Where bytes come from, one bit a source, and who may see them. */
+typedef struct {
+	uint64_t sources, readers;
+} phi_label;
+
+/* What a call, a send or a reply carries. */
+typedef struct {
+	phi_label label;
+	uint64_t badge;   /* of the capability through which it came */
+	phi_cap reply;    /* answers a received call; zero: none expected */
+	int64_t deadline; /* absolute nanoseconds; zero: wait for ever */
+	uint64_t words[4];
+	phi_cap handles[8]; /* the capabilities that go along */
+	uint16_t length;    /* bytes of data in use */
+	uint8_t handle_count;
+	uint8_t moves; /* bit i: handles[i] is given away, not copied */
+	uint32_t reserved;
+	uint8_t data[512];
+} phi_msg;
+
+/* How a derived capability is less than the one it comes from. */
+typedef struct {
+	uint32_t rights, pass;
+	uint64_t badge;
+	phi_label ceiling;
+	int64_t expires;
+	uint32_t uses, copies;
+	uint64_t base, bytes;
+	phi_cap payer;
+} phi_mint;
+
 // Generated from package abi, not to be edited: go test ./sdk -rewrite
 
 /* The statuses. */
@@ -139,6 +215,34 @@ static inline const char *phi_status_text(phi_status status) {
 	}
 }
 
+/* The structures lie as the node reads them. */
+PHI_SAME(offsetof(phi_label, sources), 0);
+PHI_SAME(offsetof(phi_label, readers), 8);
+PHI_SAME(sizeof(phi_label), 16);
+PHI_SAME(offsetof(phi_msg, label), 0);
+PHI_SAME(offsetof(phi_msg, badge), 16);
+PHI_SAME(offsetof(phi_msg, reply), 24);
+PHI_SAME(offsetof(phi_msg, deadline), 32);
+PHI_SAME(offsetof(phi_msg, words), 40);
+PHI_SAME(offsetof(phi_msg, handles), 72);
+PHI_SAME(offsetof(phi_msg, length), 136);
+PHI_SAME(offsetof(phi_msg, handle_count), 138);
+PHI_SAME(offsetof(phi_msg, moves), 139);
+PHI_SAME(offsetof(phi_msg, reserved), 140);
+PHI_SAME(offsetof(phi_msg, data), 144);
+PHI_SAME(sizeof(phi_msg), 656);
+PHI_SAME(offsetof(phi_mint, rights), 0);
+PHI_SAME(offsetof(phi_mint, pass), 4);
+PHI_SAME(offsetof(phi_mint, badge), 8);
+PHI_SAME(offsetof(phi_mint, ceiling), 16);
+PHI_SAME(offsetof(phi_mint, expires), 32);
+PHI_SAME(offsetof(phi_mint, uses), 40);
+PHI_SAME(offsetof(phi_mint, copies), 44);
+PHI_SAME(offsetof(phi_mint, base), 48);
+PHI_SAME(offsetof(phi_mint, bytes), 56);
+PHI_SAME(offsetof(phi_mint, payer), 64);
+PHI_SAME(sizeof(phi_mint), 72);
+
 /* The functions of the node; docs/abi.md says what each does. */
 PHI_IMPORT("phi:cap", "mint") phi_status phi_cap_mint(phi_cap h, const phi_mint *p, uint64_t *r);
 PHI_IMPORT("phi:cap", "delete") phi_status phi_cap_delete(phi_cap h);
@@ -196,3 +300,122 @@ PHI_IMPORT("phi:ai", "select_device") phi_status phi_ai_select_device(phi_cap h,
 PHI_IMPORT("phi:ai", "batch_start") phi_status phi_ai_batch_start(phi_cap h, phi_msg *p);
 PHI_IMPORT("phi:ai", "batch_end") phi_status phi_ai_batch_end(phi_cap h, phi_msg *p);
 // End of the generated part.
+
+/* phi_named finds the capability that was granted under a name. It returns
+ * PHI_ERROR_DENIED when it was asked for and not granted. */
+static inline phi_status phi_named(const char *name, phi_cap *found) {
+	uint32_t n = 0;
+	while (name[n]) n++;
+	return phi_cap_named(name, n, found);
+}
+
+/* phi_whole is the mint that asks for the given rights, to use and to pass on,
+ * and changes nothing else. */
+static inline phi_mint phi_whole(uint32_t rights) {
+	phi_mint m;
+	m.rights = m.pass = rights;
+	m.ceiling.sources = ~(uint64_t)0;
+	m.ceiling.readers = 0;
+	m.uses = m.copies = PHI_UNLIMITED;
+	m.badge = m.base = m.bytes = m.payer = 0;
+	m.expires = 0;
+	return m;
+}
+
+/* phi_msg_clear empties a message of words, data and capabilities. A server
+ * clears the request before it fills in the answer, unless it means to send
+ * parts of it back. */
+static inline void phi_msg_clear(phi_msg *m) {
+	for (unsigned i = 0; i < PHI_MESSAGE_WORDS; i++) m->words[i] = 0;
+	for (unsigned i = 0; i < PHI_MESSAGE_HANDLE_MAX; i++) m->handles[i] = 0;
+	m->length = 0;
+	m->handle_count = m->moves = 0;
+	m->reserved = 0;
+}
+
+/* phi_msg_set copies n bytes into a message, or returns PHI_ERROR_RANGE for
+ * more than PHI_MESSAGE_BYTES_MAX. */
+static inline phi_status phi_msg_set(phi_msg *m, const void *bytes, size_t n) {
+	if (n > PHI_MESSAGE_BYTES_MAX) return PHI_ERROR_RANGE;
+	for (size_t i = 0; i < n; i++) m->data[i] = ((const uint8_t *)bytes)[i];
+	m->length = (uint16_t)n;
+	return PHI_OK;
+}
+
+/* phi_msg_set_text copies text, without its zero, into a message. */
+static inline phi_status phi_msg_set_text(phi_msg *m, const char *text) {
+	size_t n = 0;
+	while (text[n]) n++;
+	return phi_msg_set(m, text, n);
+}
+
+/* phi_msg_is tells whether the data of a message are this text. */
+static inline int phi_msg_is(const phi_msg *m, const char *text) {
+	size_t n = 0;
+	while (n < m->length && text[n] && m->data[n] == (uint8_t)text[n]) n++;
+	return n == m->length && !text[n];
+}
+
+/* phi_msg_attach sends a copy of a capability along; with moved not zero, the
+ * capability itself. PHI_ERROR_RANGE when the message is full. */
+static inline phi_status phi_msg_attach(phi_msg *m, phi_cap c, int moved) {
+	if (m->handle_count >= PHI_MESSAGE_HANDLE_MAX) return PHI_ERROR_RANGE;
+	if (moved) m->moves |= (uint8_t)(1u << m->handle_count);
+	m->handles[m->handle_count++] = c;
+	return PHI_OK;
+}
+
+/* Windows are offered in whole pages. PHI_WINDOW makes a place for one that
+ * lasts as long as the program; regions of 2 MiB and more may lie in large
+ * pages, which need a place at a multiple of those. */
+#define PHI_PAGE_BYTES 4096u
+#define PHI_LARGE_PAGE_BYTES (2u << 20)
+#define PHI_WINDOW(name, size) \
+	static uint8_t name[size] \
+		__attribute__((aligned((size) < PHI_LARGE_PAGE_BYTES ? PHI_PAGE_BYTES : PHI_LARGE_PAGE_BYTES)))
+
+/* phi_map shows bytes of a region from offset on at place, which is the
+ * program's own and not in use, until phi_unmap. The mode is PHI_REGION_SHARED
+ * or PHI_REGION_PRIVATE. Once the capability is revoked, the place reads as
+ * zeros. */
+static inline phi_status phi_map(phi_cap region, uint64_t offset, void *place, uint32_t bytes, uint64_t mode) {
+	uint64_t at;
+	return phi_mem_map(region, offset, bytes, mode, (uint32_t)(uintptr_t)place, &at);
+}
+
+/* phi_unmap takes a window away; its place is the program's own again. */
+static inline phi_status phi_unmap(void *place) { return phi_mem_unmap((uint32_t)(uintptr_t)place); }
+
+/* A ring passes messages of one size between two programs through a window
+ * that both have; PHI_RING_BYTES is how much of it the ring takes. */
+typedef struct {
+	void *at;
+	uint32_t message_bytes; /* a multiple of 64, at most 64 KiB */
+	uint32_t slots;         /* a power of two */
+} phi_ring;
+#define PHI_RING_BYTES(message_bytes, slots) (256u + (message_bytes) * (slots))
+
+/* phi_ring_send and phi_ring_receive wait at most so many nanoseconds. */
+static inline phi_status phi_ring_send(const phi_ring *r, uint64_t wait, const void *bytes, uint32_t n) {
+	return phi_mem_ring_send((uint32_t)(uintptr_t)r->at, r->message_bytes, r->slots, wait, bytes, n);
+}
+static inline phi_status phi_ring_receive(const phi_ring *r, uint64_t wait, void *bytes, uint32_t n) {
+	return phi_mem_ring_receive((uint32_t)(uintptr_t)r->at, r->message_bytes, r->slots, wait, bytes, n);
+}
+
+/* PHI_SERVE makes a program one that serves: handler is called with each
+ * message, one at a time, and leaves the answer in it. Use it once. */
+#define PHI_SERVE(handler) \
+	static phi_msg phi_served; \
+	PHI_EXPORT("phi_message") phi_msg *phi_export_message(void) { return &phi_served; } \
+	PHI_EXPORT("phi_handle") phi_status phi_export_handle(void) { return (handler)(&phi_served); }
+
+/* PHI_START names what is called once before the first message, with the
+ * argument that the program was started with. */
+#define PHI_START(function) \
+	PHI_EXPORT("phi_start") phi_status phi_export_start(uint64_t argument) { return (function)(argument); }
+
+#ifdef __cplusplus
+}
+#endif
+#endif
