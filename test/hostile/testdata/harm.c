@@ -1,0 +1,108 @@
+/* A capsule that does the kind of harm that word 0 of a message names, and
+   says in its answer what came of it. It is written against the bare imports,
+   so that nothing of the library softens it. */
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+#define IMPORT(module, name) __attribute__((import_module(module), import_name(#name)))
+#define EXPORT(name) __attribute__((export_name(#name)))
+
+IMPORT("phi:cap", named) u32 cap_named(const char *name, u32 length, u64 *handle);
+IMPORT("phi:cap", inspect) u32 cap_inspect(u64 handle, u64 *words, u64 *label);
+IMPORT("phi:ipc", send) u32 ipc_send(u64 handle, void *message);
+IMPORT("phi:mem", map) u32 mem_map(u64 handle, u64 offset, u64 bytes, u64 how, u32 at, u64 *address);
+IMPORT("phi:mem", create) u32 mem_create(u64 budget, u64 bytes, u64 zero, u64 *handle, u64 *address);
+
+/* The message: label 16, badge 8, reply 8, deadline 8, then the words. */
+static u64 letter[82];
+#define WORDS (letter + 5)
+
+static u64 handle_of(const char *name) {
+	u32 length = 0;
+	u64 h = 0;
+	while (name[length]) length++;
+	return cap_named(name, length, &h) ? 0 : h;
+}
+
+/* Every index with the first generations: none but those granted may answer. */
+static void forge(void) {
+	u64 words[6], label[2], found = 0;
+	for (u64 index = 0; index < 4096; index++)
+		for (u64 generation = 0; generation < 4; generation++)
+			if (!cap_inspect(index | generation << 24, words, label)) found++;
+	WORDS[0] = found;
+}
+
+/* Messages to the peer until it takes no more. */
+static void flood(void) {
+	static u64 spam[82];
+	u64 peer = handle_of("peer"), sent = 0;
+	u32 status = 0;
+	while (sent < 1000000 && !(status = ipc_send(peer, spam))) sent++;
+	WORDS[0] = sent;
+	WORDS[1] = status;
+}
+
+/* All memory that there is, touched. */
+static void exhaust(void) {
+	u64 pages = 0;
+	for (; pages < 65536; pages++) {
+		u32 at = (u32)__builtin_wasm_memory_grow(0, 1);
+		if (at == 0xffffffffu) break;
+		for (u32 i = 0; i < 65536; i += 4096) ((volatile u8 *)(at * 65536))[i] = 1;
+	}
+	WORDS[0] = pages;
+}
+
+/* Regions until the budget is empty. */
+static void regions(void) {
+	u64 budget = handle_of("budget"), made = 0, h, address;
+	u32 status = 0;
+	while (made < 100000 && !(status = mem_create(budget, 1 << 20, 0, &h, &address))) made++;
+	WORDS[0] = made;
+	WORDS[1] = status;
+}
+
+static u8 window[65536] __attribute__((aligned(65536)));
+
+/* Maps the granted region for writing, then for reading, and writes. */
+static void scribble(void) {
+	u64 region = handle_of("region"), address = 0;
+	WORDS[0] = mem_map(region, 0, 4096, 1, (u32)window, &address);
+	WORDS[1] = mem_map(region, 0, 4096, 2, (u32)window, &address);
+	if (!WORDS[1]) {
+		WORDS[2] = window[0];
+		window[0] = 0x66;
+		WORDS[3] = window[0];
+	}
+}
+
+static u64 deeper(u64 n) {
+	volatile u8 frame[256];
+	frame[n % 256] = (u8)n;
+	return deeper(n + 1) + frame[0];
+}
+
+EXPORT(phi_message) u32 phi_message(void) { return (u32)letter; }
+
+EXPORT(phi_handle) u32 phi_handle(void) {
+	u64 what = WORDS[0];
+	for (int i = 0; i < 4; i++) WORDS[i] = 0;
+	letter[17] = 0; /* length, count and moves of the answer */
+	switch (what) {
+	case 0: return 0; /* lives */
+	case 1: for (volatile u64 i = 0;; i++) {}
+	case 2: WORDS[0] = deeper(0); return 0;
+	case 3: exhaust(); return 0;
+	case 4: flood(); return 0;
+	case 5: forge(); return 0;
+	case 6: scribble(); return 0;
+	case 7: __builtin_trap();
+	case 8: regions(); return 0;
+	case 9: *(u16 *)((u8 *)letter + 136) = 0xffff; return 0; /* an answer that is none */
+	case 10: *((u8 *)letter + 138) = 8; for (int i = 0; i < 8; i++) letter[9 + i] = i; return 0; /* capabilities that it does not have */
+	}
+	return 6;
+}
