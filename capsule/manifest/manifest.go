@@ -1,12 +1,49 @@
 // Package manifest reads the manifest of a capsule: what it runs, where, what
 // it asks for and why, and how it is kept running. What is asked for is not
 // granted: that is the parent's decision.
+//
+// A manifest is YAML, without aliases and tags, and lies with the capsule's
+// files in a folder, as capsule.yaml. Its form is the JSON Schema that [Schema]
+// returns; what a schema cannot say is checked behind it. All that is wrong is
+// reported at once, each with its line, its field and what to do.
+//
+// A manifest can be signed, see [Sign]: the signature lies beside it, in
+// capsule.yaml.sig, and covers the manifest and every file that it needs.
 package manifest
 
 import (
 	"time"
 
 	"phios/abi"
+)
+
+// The files of a capsule's folder.
+const (
+	FileName      = "capsule.yaml"
+	SignatureName = FileName + ".sig"
+)
+
+// The limits of a manifest and what lies beside it.
+const (
+	BytesMax          = 64 << 10
+	DepthMax          = 8  // mappings and lists in each other
+	ProblemsMax       = 20 // reported at once
+	NameBytesMax      = 32
+	FilesMax          = 256
+	FileBytesMax      = 256 << 20 // all files together
+	SignatureBytesMax = 1 << 10
+)
+
+// What a manifest that does not say gets.
+const (
+	memoryDefaultBytes = 64 << 20
+	slotsDefault       = 256
+	cpuDefault         = time.Hour
+	delayDefault       = 100 * time.Millisecond
+	delayMaxDefault    = 10 * time.Second
+	restartsDefault    = 5
+	windowDefault      = time.Minute
+	withinDefault      = 2 * time.Second
 )
 
 // Manifest is a capsule's manifest that is in order.
@@ -70,7 +107,7 @@ type Request struct {
 	Rights abi.Rights
 	// Bytes is the size of a region that is made when there is none.
 	Bytes uint64
-	// Reason is why, for whoever decides.
+	// Reason is why, for whoever decides. No request is without.
 	Reason string
 }
 
