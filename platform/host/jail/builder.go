@@ -1,0 +1,85 @@
+package jail
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// builder puts up walls around the process that it runs in.
+type builder struct {
+	*setup
+	stand   Walls
+	reasons []string
+	// visible are the paths that the new root shows.
+	visible []visible
+}
+
+// build puts up what was asked for, in the order that the package doc gives. A
+// wall that cannot stand is left out and its reason kept; an error says that
+// the process must not go on whatever is required.
+func (b *builder) build() error {
+	inside := namespaces()
+	for i, n := range cloneWalls {
+		if b.Walls.Has(n.wall) && inside[i] != 0 && inside[i] != b.Outside[i] {
+			b.stand |= n.wall
+		}
+	}
+	if err := b.limit(); err != nil {
+		return err
+	}
+	if b.stand.Has(WallMount) {
+		if err := b.newRoot(); err != nil {
+			return fmt.Errorf("make a root: %w", err)
+		}
+	}
+	if b.Folder != "" {
+		if err := unix.Chdir(b.Folder); err != nil {
+			return fmt.Errorf("enter the working folder %s: %w; name it among the folders, readable for everyone", b.Folder, err)
+		}
+	}
+	if err := b.dropPrivileges(); err != nil {
+		return fmt.Errorf("drop privileges: %w", err)
+	}
+	b.try(WallLandlock, b.landlock)
+	b.try(WallSeccomp, b.seccomp)
+	return nil
+}
+
+// try puts up one wall when it is asked for.
+func (b *builder) try(wall Walls, put func() error) {
+	if !b.Walls.Has(wall) {
+		return
+	}
+	if err := put(); err != nil {
+		b.reasons = append(b.reasons, wall.String()+": "+err.Error())
+		return
+	}
+	b.stand |= wall
+}
+
+// limit sets the limits of Linux that need no cgroup.
+func (b *builder) limit() error {
+	limits := []struct {
+		name     string
+		resource int
+		value    uint64
+	}{
+		{"RLIMIT_CORE", unix.RLIMIT_CORE, 0},
+		{"RLIMIT_NOFILE", unix.RLIMIT_NOFILE, b.Descriptors},
+		{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, b.Temporary},
+		{"RLIMIT_MEMLOCK", unix.RLIMIT_MEMLOCK, 0},
+		{"RLIMIT_MSGQUEUE", unix.RLIMIT_MSGQUEUE, 0},
+		{"RLIMIT_DATA", unix.RLIMIT_DATA, b.DataBytes},
+		{"RLIMIT_NPROC", unix.RLIMIT_NPROC, b.Processes},
+	}
+	for _, l := range limits {
+		if l.value == 0 && (l.resource == unix.RLIMIT_DATA || l.resource == unix.RLIMIT_NPROC) {
+			continue
+		}
+		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: l.value, Max: l.value}); err != nil {
+			return fmt.Errorf("set %s to %d: %w", l.name, l.value, err)
+		}
+	}
+	return nil
+}
