@@ -44,7 +44,7 @@ func manual() string {
 	}
 	b.WriteString("\n## Limits of a message\n\n")
 	fmt.Fprintf(&b, "%d words, %d bytes, %d capabilities.\n", abi.MessageWords, abi.MessageBytesMax, abi.MessageHandleMax)
-	return b.String()
+	return b.String() + hostManual() + layoutManual()
 }
 
 // cell makes text fit a cell of a table.
