@@ -1,0 +1,84 @@
+package fuel_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"phios/capsule/fuel"
+)
+
+// refill is what a program gets each time it has spent all.
+const refill = 100_000
+
+var errSpent = errors.New("spent")
+
+// host runs modules, original and rewritten.
+type host struct {
+	runtime wazero.Runtime
+	// spent counts the calls of Spent; limit ends the program at so many.
+	spent, limit int
+}
+
+func features() api.CoreFeatures {
+	return api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesThreads
+}
+
+func newHost(t testing.TB) *host {
+	t.Helper()
+	h := &host{limit: 1 << 30}
+	ctx := context.Background()
+	h.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(features()))
+	t.Cleanup(func() { _ = h.runtime.Close(ctx) })
+	_, err := h.runtime.NewHostModuleBuilder(fuel.Module).NewFunctionBuilder().
+		WithGoModuleFunction(api.GoModuleFunc(h.refill), nil, nil).Export(fuel.Spent).Instantiate(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func (h *host) refill(_ context.Context, m api.Module, _ []uint64) {
+	h.spent++
+	if h.spent > h.limit {
+		panic(errSpent)
+	}
+	g := m.ExportedGlobal(fuel.Global).(api.MutableGlobal)
+	g.Set(g.Get() + refill)
+}
+
+// plain instantiates a module as it is.
+func (h *host) plain(t testing.TB, module []byte) (api.Module, error) {
+	t.Helper()
+	return h.runtime.InstantiateWithConfig(t.Context(), module,
+		wazero.NewModuleConfig().WithName("").WithStartFunctions())
+}
+
+// metered instantiates a module rewritten, up to where plain does.
+func (h *host) metered(t testing.TB, module []byte) (api.Module, *fuel.Result, error) {
+	t.Helper()
+	r, err := fuel.Rewrite(module, fuel.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := h.plain(t, r.Module)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range []struct {
+		name string
+		has  bool
+	}{{fuel.Data, r.HasData}, {fuel.Start, r.HasStart}} {
+		if !f.has {
+			continue
+		}
+		if _, err := m.ExportedFunction(f.name).Call(t.Context()); err != nil {
+			return nil, nil, err
+		}
+	}
+	return m, r, nil
+}
