@@ -28,7 +28,7 @@
 // Rejected: several frames on their way at once. The tasks behind the door are
 // one thread each, and the lockstep is what makes every queue here one long.
 //
-// Lock order: Door.mu, then nothing. The rest is the caller's: one goroutine
+// Lock order: Door.mu, then Rings.mu. The rest is the caller's: one goroutine
 // at a time uses a link's Send and Receive.
 //
 // Ledger: S22-ABI, S44.

@@ -55,9 +55,9 @@ type Rings struct {
 	bulkOut, bulkIn []byte
 	slot            [RingSlotBytes]byte
 
-	memory  []byte
 	severed atomic.Bool
-	once    sync.Once
+	mu      sync.Mutex
+	memory  []byte // guarded by mu: nil when it was cut off or given back
 }
 
 var _ Link = (*Rings)(nil)
@@ -67,8 +67,8 @@ func ringGeometry() ring.Geometry {
 }
 
 // NewRings lays one side over memory of RingsBytes that both processes share
-// and that was zero before. It keeps the memory, which the caller unmaps when
-// nobody is in Send, Receive or Sever any more.
+// and that was zero before. It keeps the memory until Sever has returned and
+// nobody is in Send or Receive any more; then the caller unmaps it.
 func NewRings(memory []byte, side Side) (*Rings, error) {
 	if len(memory) < RingsBytes {
 		return nil, fmt.Errorf("rings: %d bytes of memory instead of %d", len(memory), RingsBytes)
@@ -168,17 +168,21 @@ func (r *Rings) wait(step func() abi.Status) abi.Status {
 
 // Sever closes all four ends. Ends of its own do that: those in use belong to
 // the goroutine that waits in them, and what Close says is in the shared
-// words.
+// words. It touches the memory the first time only.
 func (r *Rings) Sever() {
 	r.severed.Store(true)
-	r.once.Do(func() {
-		for i := range 2 {
-			if p, err := ring.NewProducer(place(r.memory, i), ringGeometry()); err == nil {
-				p.Close()
-			}
-			if c, err := ring.NewConsumer(place(r.memory, i), ringGeometry()); err == nil {
-				c.Close()
-			}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.memory == nil {
+		return
+	}
+	for i := range 2 {
+		if p, err := ring.NewProducer(place(r.memory, i), ringGeometry()); err == nil {
+			p.Close()
 		}
-	})
+		if c, err := ring.NewConsumer(place(r.memory, i), ringGeometry()); err == nil {
+			c.Close()
+		}
+	}
+	r.memory = nil
 }
