@@ -1,6 +1,9 @@
 package wasi
 
-import "phios/abi"
+import (
+	"phios/abi"
+	"phios/capsule/ambient/ops"
+)
 
 // Errno is what a function returns: zero, or why not.
 type Errno uint16
@@ -69,6 +72,48 @@ func errnoOf(s abi.Status) Errno {
 		return errnoInval
 	case abi.StatusRange:
 		return errnoOverflow
+	case abi.StatusState:
+		return errnoBadf // the server has closed it
+	default:
+		return errnoIO
+	}
+}
+
+// errnoOfProblem translates what a folder's server could not do.
+func errnoOfProblem(p ops.Problem) Errno { //nolint:revive // cyclomatic: a table
+	switch p {
+	case ops.ProblemNone:
+		return errnoOK
+	case ops.ProblemNotFound:
+		return errnoNoent
+	case ops.ProblemExists:
+		return errnoExist
+	case ops.ProblemNotFolder:
+		return errnoNotdir
+	case ops.ProblemFolder:
+		return errnoIsdir
+	case ops.ProblemNotEmpty:
+		return errnoNotempty
+	case ops.ProblemNoSpace:
+		return errnoNospc
+	case ops.ProblemTooLarge:
+		return errnoFbig
+	case ops.ProblemNameTooLong:
+		return errnoNametoolong
+	case ops.ProblemLinks:
+		return errnoLoop
+	case ops.ProblemForbidden:
+		return errnoAcces
+	case ops.ProblemReadOnly:
+		return errnoRofs
+	case ops.ProblemBusy:
+		return errnoAgain
+	case ops.ProblemInvalid:
+		return errnoInval
+	case ops.ProblemSpecial:
+		return errnoPerm
+	case ops.ProblemAcrossDisks:
+		return errnoXdev
 	default:
 		return errnoIO
 	}
