@@ -42,8 +42,8 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// TestRecipe follows one module through changes of its source; the compiler is
-// cp, which makes the module what the source is.
+// TestRecipe follows one module through changes of its source; the compiler
+// copies, which makes the module what the source is.
 func TestRecipe(t *testing.T) {
 	root := t.TempDir()
 	write := func(text string) {
@@ -52,9 +52,10 @@ func TestRecipe(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := recipe{root: root, name: "copy", sources: []string{"source"}, tool: "cp", output: "-T", from: "source"}
-	r.tool, r.args, r.output = "sh", []string{"-c", `cp "$2" "$1"`, "copy"}, "--"
-	r.args = []string{"-c", `cp "$3" "$2" && echo x >>builds`, "copy"}
+	r := recipe{
+		root: root, name: "copy", sources: []string{"source"},
+		tool: "sh", args: []string{"-c", `cp "$3" "$2" && echo x >>builds`, "copy"}, output: "--", from: "source",
+	}
 	for _, text := range []string{"one", "two", "two", "one"} {
 		write(text)
 		var all sync.WaitGroup

@@ -4,6 +4,8 @@
 #
 #   go      Go, new enough, and the root certificates to fetch modules with
 #   gcc     a C compiler and the headers of libc, for the race detector
+#   clang   clang with its linker and libc for WebAssembly, for programs in C
+#   node    Node.js and npm, which fetches the AssemblyScript compiler
 #
 # As root it installs what is missing with apt; any other user is told which
 # packages to install. Go itself is never installed, for its version is the
@@ -11,6 +13,7 @@
 set -eu
 
 GO_MINOR_MIN=26
+NODE_MAJOR_MIN=18
 packages=""
 
 fail() {
@@ -47,6 +50,26 @@ need_gcc() {
 		packages="$packages gcc libc6-dev"
 }
 
+# The least program that uses libc, linked as a server is.
+need_clang() {
+	printf '#include <string.h>\nunsigned long f(const char *s) { return strlen(s); }\n' |
+		clang --target=wasm32-wasi -mexec-model=reactor -x c -o /dev/null - >/dev/null 2>&1 ||
+		packages="$packages clang lld wasi-libc libclang-rt-dev-wasm32"
+}
+
+need_node() {
+	if ! command -v node >/dev/null; then
+		packages="$packages nodejs npm"
+		return
+	fi
+	version=$(node --version)
+	major=${version#v}
+	major=${major%%.*}
+	[ "$major" -ge "$NODE_MAJOR_MIN" ] ||
+		fail "Node.js $NODE_MAJOR_MIN or newer is needed, this is $version (https://nodejs.org)"
+	command -v npm >/dev/null || packages="$packages npm"
+}
+
 install() {
 	if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 		fail "missing; install with: apt-get install$packages"
@@ -63,6 +86,8 @@ for need in "$@"; do
 	case $need in
 	go) need_go ;;
 	gcc) need_gcc ;;
+	clang) need_clang ;;
+	node) need_node ;;
 	*) fail "unknown need: $need" ;;
 	esac
 done

@@ -1,0 +1,126 @@
+package templates_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"phios/capsule/manifest"
+	"phios/internal/guest"
+	"phios/sdk/templates"
+)
+
+// TestTemplates writes every template, builds it as its README says, and reads
+// its manifest.
+func TestTemplates(t *testing.T) {
+	guest.AssemblyScript(t, "apps/counter-as") // So that its compiler is there.
+	root, err := guest.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "bin", "npm", "node_modules", ".bin") + ":" + os.Getenv("PATH")
+	for _, lang := range templates.Languages() {
+		t.Run(lang, func(t *testing.T) {
+			t.Parallel()
+			name := "my-" + lang + "-1"
+			dir := filepath.Join(t.TempDir(), name)
+			if err := templates.Write(lang, name, dir); err != nil {
+				t.Fatal(err)
+			}
+			build := exec.CommandContext(t.Context(), "./build.sh")
+			build.Dir = dir
+			build.Env = append(os.Environ(), "PATH="+path, "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
+			if text, err := build.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, text)
+			}
+			text, err := os.ReadFile(filepath.Join(dir, "capsule.yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := manifest.Parse("capsule.yaml", text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Name != name || m.Serves == 0 || m.Probe.Text != "ping" {
+				t.Errorf("the manifest is of %q, serves %d, probe %q", m.Name, m.Serves, m.Probe.Text)
+			}
+			module, err := os.ReadFile(filepath.Join(dir, m.Image))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, export := range []string{"phi_message", "phi_handle"} {
+				if !bytes.Contains(module, []byte(export)) {
+					t.Errorf("the module does not export %s", export)
+				}
+			}
+			leftovers(t, dir)
+		})
+	}
+}
+
+// leftovers checks that nothing of the template or of this repository shows in
+// the new program's files.
+func leftovers(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, ".wasm") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, bad := range []string{"{{", "phios/sdk"} {
+			if bytes.Contains(text, []byte(bad)) {
+				t.Errorf("%s has %q in it", path, bad)
+			}
+		}
+		if strings.HasSuffix(path, ".tmpl") || strings.HasSuffix(path, "_test.go") {
+			t.Errorf("%s is none of the new program's", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRefusals checks that what is refused says why, and leaves nothing.
+func TestRefusals(t *testing.T) {
+	parent := t.TempDir()
+	full := filepath.Join(parent, "full")
+	if err := os.MkdirAll(filepath.Join(full, "precious"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct{ lang, name, dir, want string }{
+		{"cobol", "fine", "new", "assemblyscript, c, go"},
+		{"go", "", "new", "small letters"},
+		{"go", "Loud", "new", "small letters"},
+		{"go", "1st", "new", "a letter first"},
+		{"go", "a/../../b", "new", "small letters"},
+		{"go", "a\nb", "new", "small letters"},
+		{"go", strings.Repeat("a", 33), "new", "1 to 32"},
+		{"go", "fine", "full", "choose another name"},
+		{"go", "fine", "absent/new", "make the folder"},
+	}
+	for _, c := range cases {
+		err := templates.Write(c.lang, c.name, filepath.Join(parent, c.dir))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %q: %v, want it to say %q", c.lang, c.name, err, c.want)
+		}
+	}
+	left, err := os.ReadDir(parent)
+	if err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if err := templates.Write("c", "fine", t.TempDir()); err != nil {
+		t.Errorf("an empty folder is refused: %v", err)
+	}
+	if !slices.IsSorted(templates.Languages()) {
+		t.Error("the languages are not in order")
+	}
+}
