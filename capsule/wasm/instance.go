@@ -291,6 +291,7 @@ func statusOf(v uint64) abi.Status {
 func (i *Instance) call(f api.Function, stack []uint64) *capsule.Exit {
 	i.meter.idle()
 	err := f.CallWithStack(&i.ctx, stack)
+	i.meter.publish()
 	if err == nil {
 		return nil
 	}

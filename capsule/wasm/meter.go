@@ -45,6 +45,8 @@ type meter struct {
 	pure  bool   // nothing but computing happened since
 	rate  int64  // nanoseconds a unit, by rateOne
 	calls uint64 // of host functions since
+	// published are those of calls that are in total.
+	published uint64
 
 	cpu, total atomic.Uint64
 }
@@ -74,10 +76,16 @@ func (m *meter) look(now int64) uint64 {
 		m.rate = (3*m.rate + measured) / 4
 	}
 	charge := uint64(max(cost, 0)) + m.calls*callNS
-	m.total.Add(m.calls)
 	m.cpu.Add(charge)
-	m.calls = 0
+	m.publish()
+	m.calls, m.published = 0, 0
 	return charge
+}
+
+// publish lets others see how many calls there were.
+func (m *meter) publish() {
+	m.total.Add(m.calls - m.published)
+	m.published = m.calls
 }
 
 // refill gives the program fuel for the next slice.
