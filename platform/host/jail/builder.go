@@ -11,6 +11,8 @@ type builder struct {
 	*setup
 	stand   Walls
 	reasons []string
+	// self is this program, open, when it starts again.
+	self int
 	// visible are the paths that the new root shows.
 	visible []visible
 }
@@ -18,7 +20,7 @@ type builder struct {
 // build puts up what was asked for, in the order that the package doc gives. A
 // wall that cannot stand is left out and its reason kept; an error says that
 // the process must not go on whatever is required.
-func (b *builder) build() error {
+func (b *builder) build(control int) error {
 	inside := namespaces()
 	for i, n := range cloneWalls {
 		if b.Walls.Has(n.wall) && inside[i] != 0 && inside[i] != b.Outside[i] {
@@ -27,6 +29,14 @@ func (b *builder) build() error {
 	}
 	if err := b.limit(); err != nil {
 		return err
+	}
+	again := again && len(b.Command) == 0
+	if again {
+		var err error
+		if b.self, err = unix.Open("/proc/self/exe", unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
+			return fmt.Errorf("open this program: %w", err)
+		}
+		b.Folders = append(b.Folders, linked()...)
 	}
 	if b.stand.Has(WallMount) {
 		if err := b.newRoot(); err != nil {
@@ -42,6 +52,9 @@ func (b *builder) build() error {
 		return fmt.Errorf("drop privileges: %w", err)
 	}
 	b.try(WallLandlock, b.landlock)
+	if again {
+		return fmt.Errorf("start again: %w", b.restart(control))
+	}
 	b.try(WallSeccomp, b.seccomp)
 	return nil
 }

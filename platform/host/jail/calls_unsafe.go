@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -64,4 +65,22 @@ func addRule(rules, path int, rights uint64) error {
 		return errno
 	}
 	return nil
+}
+
+// executeAgain becomes the program in an open file. It returns only when that
+// fails.
+func executeAgain(program int, args, env []string) error {
+	argv, err := syscall.SlicePtrFromStrings(args)
+	if err != nil {
+		return err //nolint:wrapcheck // a zero byte in an argument
+	}
+	envv, err := syscall.SlicePtrFromStrings(env)
+	if err != nil {
+		return err //nolint:wrapcheck // a zero byte in the environment
+	}
+	empty := []byte{0}
+	// Safety: Linux copies the lists, which end with nil, during the call.
+	_, _, errno := unix.RawSyscall6(unix.SYS_EXECVEAT, uintptr(program), uintptr(unsafe.Pointer(&empty[0])),
+		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&envv[0])), unix.AT_EMPTY_PATH, 0)
+	return errno
 }

@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"encoding/json"
 	"os"
 	"runtime"
 	"strconv"
@@ -26,7 +27,7 @@ type Inside struct {
 // command and does not return, or returns what a worker needs to go on. A
 // process that cannot go on ends with code 125, and Start says why.
 func Main() *Inside {
-	if len(os.Args) != 2 || os.Args[0] != argument {
+	if len(os.Args) < 2 || len(os.Args) > 3 || os.Args[0] != argument {
 		return nil
 	}
 	runtime.LockOSThread()
@@ -34,30 +35,58 @@ func Main() *Inside {
 	if err != nil || number < 3 || number > 3+FilesMax {
 		unix.Exit(exitRefused)
 	}
-	unix.CloseOnExec(number)
 	control := os.NewFile(uintptr(number), "jail control")
-	var s setup
-	if err := readValue(control, &s); err != nil {
-		unix.Exit(exitRefused)
+	b := builder{setup: new(setup)}
+	if len(os.Args) == 3 {
+		err = b.resume(os.Args[2])
+	} else if err = readValue(control, b.setup); err == nil {
+		err = b.build(number)
 	}
-	b := builder{setup: &s}
-	if err := b.build(); err != nil {
+	if err != nil {
 		_ = writeValue(control, report{Error: err.Error()}) // nobody hears: the exit says it too
 		unix.Exit(exitRefused)
 	}
 	if err := writeValue(control, report{Walls: b.stand, Reasons: b.reasons}); err != nil {
 		unix.Exit(exitRefused)
 	}
+	unix.CloseOnExec(number)
 	var word [1]byte
 	if n, err := control.Read(word[:]); err != nil || n != 1 || word[0] != goOn {
 		unix.Exit(exitRefused)
 	}
-	if len(s.Command) > 0 {
-		err := unix.Exec(s.Command[0], s.Command, s.Env)
-		_ = writeValue(control, report{Error: "run " + s.Command[0] + ": " + err.Error() + "; is it, and all it needs, among the folders?"})
+	if len(b.Command) > 0 {
+		err := unix.Exec(b.Command[0], b.Command, b.Env)
+		_ = writeValue(control, report{Error: "run " + b.Command[0] + ": " + err.Error() + "; is it, and all it needs, among the folders?"})
 		unix.Exit(exitRefused)
 	}
 	closeFile(control)
 	runtime.UnlockOSThread()
-	return &Inside{Args: s.Args, Walls: b.stand}
+	return &Inside{Args: b.Args, Walls: b.stand}
+}
+
+// halfway is what a worker that starts itself again hands on.
+type halfway struct {
+	Walls, Stand Walls
+	Reasons      []string
+	Args         []string
+}
+
+// restart starts this program again, with the walls that stand.
+func (b *builder) restart(control int) error {
+	text, err := json.Marshal(halfway{b.Walls, b.stand, b.reasons, b.Args})
+	if err != nil {
+		return err //nolint:wrapcheck // cannot happen
+	}
+	return executeAgain(b.self, []string{argument, strconv.Itoa(control), string(text)}, b.Env)
+}
+
+// resume goes on with what restart has handed on.
+func (b *builder) resume(text string) error {
+	var h halfway
+	if err := json.Unmarshal([]byte(text), &h); err != nil {
+		return err //nolint:wrapcheck // from ourselves
+	}
+	b.Walls, b.stand, b.reasons, b.Args = h.Walls, h.Stand, h.Reasons, h.Args
+	b.try(WallSeccomp, b.seccomp)
+	return nil
 }

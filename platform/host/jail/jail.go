@@ -54,6 +54,10 @@ const (
 	SetupBytesMax = 256 << 10
 	// StartSecondsMax is how long a process has to put up its walls.
 	StartSecondsMax = 20
+	// ProcessesMin is the least that ProcessesMax can be, and CPUPercentMin
+	// the least of CPUPercent: each begins as a Go program, which has threads.
+	ProcessesMin  = 16
+	CPUPercentMin = 5
 	// DescriptorsDefault is how many files a jailed process may have open.
 	DescriptorsDefault = 256
 )
@@ -128,6 +132,9 @@ func (c *Config) check() error {
 	}
 	if c.ProcessesMax < 0 || c.CPUPercent < 0 || c.Descriptors < 0 {
 		return errors.New("a limit is negative: zero is no limit")
+	}
+	if c.ProcessesMax > 0 && c.ProcessesMax < ProcessesMin || c.CPUPercent > 0 && c.CPUPercent < CPUPercentMin {
+		return fmt.Errorf("%d processes, %d percent: allow at least %d and %d, because a jailed process begins as a Go program", c.ProcessesMax, c.CPUPercent, ProcessesMin, CPUPercentMin)
 	}
 	if len(c.Command) > 0 && !clean(c.Command[0]) {
 		return fmt.Errorf("command %q: give the program's absolute path in the jail", c.Command[0])

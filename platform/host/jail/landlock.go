@@ -51,8 +51,8 @@ func landlockRights(version int) unix.LandlockRulesetAttr {
 // would still hold. It also keeps the process from connections and from
 // signals to others, where Linux can.
 //
-// Rejected: the go-landlock module, which restricts all threads by way of a
-// package that reads /proc, and there is none.
+// Rejected: the go-landlock module, which with cgo restricts threads by way of
+// a package that reads /proc, and there is none.
 func (b *builder) landlock() error {
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
@@ -67,6 +67,11 @@ func (b *builder) landlock() error {
 	for _, path := range b.visible {
 		if err := allow(rules, path, rights.Handled_access_fs); err != nil {
 			return err
+		}
+	}
+	if b.self != 0 {
+		if err := addRule(rules, b.self, landlockFile); err != nil {
+			return fmt.Errorf("landlock_add_rule for this program: %w", err)
 		}
 	}
 	if err := b.everyThread(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(rules), 0, 0); err != nil {

@@ -58,7 +58,7 @@ func become(id int) error {
 // that will go on. Of a process that executes its command that is this one.
 func (b *builder) everyThread(trap, a1, a2, a3 uintptr) error {
 	var errno syscall.Errno
-	if len(b.Command) > 0 {
+	if again || len(b.Command) > 0 {
 		_, _, errno = syscall.RawSyscall6(trap, a1, a2, a3, 0, 0, 0)
 	} else {
 		_, _, errno = syscall.AllThreadsSyscall6(trap, a1, a2, a3, 0, 0, 0)

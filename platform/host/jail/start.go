@@ -152,10 +152,7 @@ func (c *Config) setup(g *group) *setup {
 		s.UID = nobody
 	}
 	if !g.walls.Has(WallMemory) && c.MemoryBytes > 0 {
-		s.DataBytes = c.MemoryBytes
-		if len(c.Command) == 0 {
-			s.DataBytes += workerDataBytes
-		}
+		s.DataBytes = c.MemoryBytes + reservedBytes
 	}
 	if !g.walls.Has(WallProcesses) && c.ProcessesMax > 0 {
 		s.Processes = uint64(c.ProcessesMax)
@@ -163,9 +160,9 @@ func (c *Config) setup(g *group) *setup {
 	return s
 }
 
-// workerDataBytes is what a worker may have on top where a limit of data
-// stands in for one of memory: the Go runtime asks for its heap by 64 MiB.
-const workerDataBytes = 256 << 20
+// reservedBytes is what a process may have on top where a limit of data stands
+// in for one of memory: runtimes reserve more than they use, Go by 64 MiB.
+const reservedBytes = 256 << 20
 
 // launch makes the cgroup and the child, which waits for its setup.
 func launch(c *Config) (*Process, *os.File, error) {
@@ -252,6 +249,15 @@ func (p *Process) fork(c *Config, attr *os.ProcAttr) (*os.Process, error) {
 	if flags != 0 {
 		tries = append(tries, 0)
 	}
+	child, err := p.try(tries, args, attr)
+	if err != nil && p.group.detach() {
+		child, err = p.try(tries, args, attr)
+	}
+	return child, err
+}
+
+// try starts the child with the first of the flags that Linux accepts.
+func (p *Process) try(tries []uintptr, args []string, attr *os.ProcAttr) (*os.Process, error) {
 	var last error
 	for _, flags := range tries {
 		attr.Sys = attributes(flags)
