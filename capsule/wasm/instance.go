@@ -230,6 +230,7 @@ func (i *Instance) Serve(door capsule.Door, m *abi.Message) abi.Status {
 	i.use(door)
 	i.meter.idle()
 	err := i.handle.CallWithStack(&i.ctx, i.stack[:])
+	i.flush()
 	i.use(i.spec.Door)
 	if err != nil {
 		i.end(i.explain(err))
