@@ -136,8 +136,18 @@ func (r recipe) key() (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:16], nil
 }
 
-// cacheDir returns a folder of that name in the repository's bin, or in the
-// user's cache when the repository is somebody else's.
+// Folder returns a folder in which a test may keep what it makes for the next
+// run: one of that name in the repository's bin, or in the user's cache when
+// the repository is somebody else's.
+func Folder(name string) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	return cacheDir(root, name)
+}
+
+// cacheDir is Folder for the repository at root.
 func cacheDir(root, name string) (string, error) {
 	dir := filepath.Join(root, "bin", name)
 	if err := os.MkdirAll(dir, 0o750); err == nil && writable(dir) {
