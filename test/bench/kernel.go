@@ -59,12 +59,14 @@ var familiesTable = []family{
 var errRounds = errors.New("rounds are from 1 to 1000")
 
 // Families returns the names that [Options.Only] can have.
-func Families() []string {
-	names := make([]string, 0, len(familiesTable))
-	for _, f := range familiesTable {
-		names = append(names, f.name)
+func Families() []string { return names(familiesTable) }
+
+func names(families []family) []string {
+	list := make([]string, 0, len(families))
+	for _, f := range families {
+		list = append(list, f.name)
 	}
-	return names
+	return list
 }
 
 // Kernel measures the kernel on this machine and returns the rows, in the
@@ -106,7 +108,7 @@ func run(ctx context.Context, options Options, families []family) ([]Row, error)
 		runtime.GC() // the next family begins without the garbage of this one
 	}
 	if !found {
-		return nil, fmt.Errorf("there is no family %q: choose one of %s", options.Only, strings.Join(Families(), ", "))
+		return nil, fmt.Errorf("there is no family %q: choose one of %s", options.Only, strings.Join(names(families), ", "))
 	}
 	return rows, nil
 }
