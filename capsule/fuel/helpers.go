@@ -105,33 +105,33 @@ func (a *assembler) wide(local uint32) {
 const toll = 8
 
 // take charges as many units as the i32 local says, shifted right, and the
-// toll. The i64 local is scratch.
-func (a *assembler) take(units uint32, shift int32, scratch uint32) {
+// toll.
+func (a *assembler) take(units uint32, shift int32) {
 	a.with(opGlobalGet, a.w.fuel())
 	a.with(opLocalGet, units)
 	a.i32(shift)
 	a.op(opI32ShrU)
 	a.i32(toll)
 	a.op(opI32Add, opI64ExtendI32U, opI64Sub)
-	a.b = a.w.check(a.b, scratch)
+	a.b = a.w.check(a.b)
 }
 
 // items is (n) -> (n): it charges n elements of a table, or as many as a table
 // can have, for more trap or fail at once.
 func (a *assembler) items() {
-	const n, units, scratch = 0, 1, 2
-	a.op(2, 1, typeI32, 1, typeI64)
+	const n, units = 0, 1
+	a.op(1, 1, typeI32)
 	a.minimum(n, TableElementsMax)
 	a.with(opLocalSet, units)
-	a.take(units, 0, scratch)
+	a.take(units, 0)
 	a.with(opLocalGet, n)
 }
 
 // pages is (n) -> (n): it charges a memory.grow by n pages, unless that will
 // fail, which is cheap and which allocators try.
 func (a *assembler) pages() {
-	const n, units, scratch = 0, 1, 2
-	a.op(2, 1, typeI32, 1, typeI64)
+	const n, units = 0, 1
+	a.op(1, 1, typeI32)
 	a.wide(n)
 	a.op(opMemorySize, 0, opI64ExtendI32U, opI64Add)
 	a.i64(int64(a.w.m.facts.MaxPages))
@@ -141,7 +141,7 @@ func (a *assembler) pages() {
 	a.op(opI32Shl)
 	a.with(opLocalSet, units)
 	a.op(opEnd)
-	a.take(units, 0, scratch)
+	a.take(units, 0)
 	a.with(opLocalGet, n)
 }
 
@@ -161,7 +161,6 @@ const (
 	chunkSource
 	chunkLength
 	chunkPiece
-	chunkScratch
 )
 
 // chunks is (target, source, length): one memory operation in pieces of
@@ -169,11 +168,11 @@ const (
 // traps before it writes anything: what lies out of range is left to the
 // instruction as a whole.
 func (a *assembler) chunks(h helper) {
-	a.op(2, 1, typeI32, 1, typeI64)
+	a.op(1, 1, typeI32)
 	a.with(opLocalGet, chunkLength)
 	a.i32(ChunkBytes)
 	a.op(opI32LeU, opIf, blockEmpty)
-	a.take(chunkLength, bytesPerUnitShift, chunkScratch)
+	a.take(chunkLength, bytesPerUnitShift)
 	a.whole(h)
 	a.op(opReturn, opEnd)
 
@@ -247,7 +246,7 @@ func (a *assembler) piece() {
 	a.op(opLoop, blockEmpty)
 	a.minimum(chunkLength, ChunkBytes)
 	a.with(opLocalSet, chunkPiece)
-	a.take(chunkPiece, bytesPerUnitShift, chunkScratch)
+	a.take(chunkPiece, bytesPerUnitShift)
 }
 
 // advance adds the piece to a local.
@@ -294,8 +293,7 @@ func (a *assembler) backward(h helper) {
 // segments is (): it copies the active data segments, in order, and drops
 // each. It pays for every ChunkBytes together, for most segments are short.
 func (a *assembler) segments() {
-	const scratch = 0
-	a.op(1, 1, typeI64)
+	a.op(0)
 	owed := int64(ChunkBytes) // The first charge is at entry.
 	for i, s := range a.w.m.data {
 		if !s.active {
@@ -306,7 +304,7 @@ func (a *assembler) segments() {
 			a.with(opGlobalGet, a.w.fuel())
 			a.i64(owed >> bytesPerUnitShift)
 			a.op(opI64Sub)
-			a.b = a.w.check(a.b, scratch)
+			a.b = a.w.check(a.b)
 			owed = 0
 		}
 		a.op(s.offset...)

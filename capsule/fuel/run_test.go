@@ -12,9 +12,6 @@ import (
 	"phios/capsule/fuel"
 )
 
-// refill is what a program gets each time it has spent all.
-const refill = 100_000
-
 var errSpent = errors.New("spent")
 
 // host runs modules, original and rewritten.
@@ -22,6 +19,8 @@ type host struct {
 	runtime wazero.Runtime
 	// spent counts the calls of Spent; limit ends the program at so many.
 	spent, limit int
+	// quantum is what a program gets each time.
+	quantum int64
 }
 
 func features() api.CoreFeatures {
@@ -30,7 +29,7 @@ func features() api.CoreFeatures {
 
 func newHost(t testing.TB) *host {
 	t.Helper()
-	h := &host{limit: 1 << 30}
+	h := &host{limit: 1 << 30, quantum: 100_000}
 	ctx := context.Background()
 	h.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(features()))
 	t.Cleanup(func() { _ = h.runtime.Close(ctx) })
@@ -48,7 +47,7 @@ func (h *host) refill(_ context.Context, m api.Module, _ []uint64) {
 		panic(errSpent)
 	}
 	g := m.ExportedGlobal(fuel.Global).(api.MutableGlobal)
-	g.Set(g.Get() + refill)
+	g.Set(g.Get() + uint64(h.quantum))
 }
 
 // plain instantiates a module as it is.

@@ -11,7 +11,8 @@ type frame struct {
 
 // edit is one difference between a body and its rewritten form: the bytes
 // from at to end give way to an instruction. The one edit with op 0 is a
-// charge of arg units; all others have a function's index.
+// charge of arg units; all others have a function's index: opBulk is a bulk
+// operation that the function does when it is long.
 type edit struct {
 	at, end int32
 	op      byte
@@ -30,12 +31,33 @@ type scanner struct {
 	// loop's charge when that block is a loop, or -1.
 	straight bool
 	first    int32
-	helper   func(helperKind, uint32) uint32
+	// leaf holds until the first indirect call, bulks since the first opBulk.
+	leaf, bulks bool
+	// constant is the i32 that was pushed just before byte constantEnd.
+	constant    uint32
+	constantEnd int
+	// leaves has what functions cost that leave it to their callers to pay,
+	// and 0 for the others.
+	leaves []uint8
+	helper func(helperKind, uint32) uint32
 }
 
 // sparePrefix is how much code before a function's loop is not worth a charge
 // of its own, in units.
 const sparePrefix = 64
+
+const (
+	// leafCost is the most that a function costs which does not charge, and
+	// what an indirect call pays for it: it may reach one.
+	leafCost = 32
+	// leafBytesMax is how long functions are that are looked at for that.
+	leafBytesMax = 128
+	// shortBytes is how long a bulk operation on memory may be that its
+	// weight pays for, constantBytes one that a constant makes plain.
+	shortBytes    = 256
+	shortWeight   = toll + shortBytes>>bytesPerUnitShift
+	constantBytes = 4096
+)
 
 // function scans the instructions of one function, from r.p to the end of
 // r.b, and leaves its edits in s.edits, in order of place.
@@ -44,6 +66,7 @@ func (s *scanner) function() error {
 	s.frames = append(s.frames[:0], frame{op: opEnd})
 	s.edits = append(s.edits[:0], edit{at: int32(r.p), end: int32(r.p)}) //nolint:gosec // At most ModuleBytesMax.
 	s.straight, s.first = true, -1
+	s.leaf, s.bulks, s.constantEnd = true, false, -1
 	for len(s.frames) > 0 && r.err == nil {
 		at := r.p
 		op := r.byte()
@@ -73,7 +96,8 @@ func (s *scanner) instruction(op byte, c class, at int) {
 	case classMemory:
 		s.memory()
 	case classI32:
-		r.signed(32)
+		s.constant = uint32(r.signed(32)) //nolint:gosec // Its bits are meant.
+		s.constantEnd = r.p
 	case classI64:
 		r.signed(64)
 	case classF32:
@@ -110,18 +134,29 @@ func (s *scanner) control(op byte, c class, at int) {
 			r.index("label", len(s.frames))
 		}
 	case classCall:
-		if op == opReturnCall {
-			s.m.facts.Uses |= FeatureTailCall
-		}
-		s.replace(at, op, s.m.moved(r.index("function", s.m.functions())))
+		s.call(op, at)
 	case classIndirect:
 		if op == opReturnCallIndirect {
 			s.m.facts.Uses |= FeatureTailCall
 		}
 		r.index("type", len(s.m.params))
 		r.index("table", s.m.tables)
+		top.cost += leafCost
+		s.leaf = false
 	}
 	s.straight = false
+}
+
+// call reads a direct call, and pays for a callee that does not.
+func (s *scanner) call(op byte, at int) {
+	if op == opReturnCall {
+		s.m.facts.Uses |= FeatureTailCall
+	}
+	f := s.r.index("function", s.m.functions())
+	s.replace(at, op, s.m.moved(f))
+	if i := int(f) - s.m.imported; i >= 0 && i < len(s.leaves) {
+		s.frames[len(s.frames)-1].cost += uint32(s.leaves[i])
+	}
 }
 
 // block opens a block, loop or if.
@@ -263,7 +298,7 @@ func (s *scanner) bulk(at int) {
 		s.zero()
 		if r.err == nil {
 			m.facts.DataDropped = true
-			s.replace(at, opCall, s.helper(helperInit, i))
+			s.move(at, helperInit, i)
 		}
 	case bulkDataDrop:
 		r.index("data segment", m.dataCount)
@@ -271,13 +306,26 @@ func (s *scanner) bulk(at int) {
 	case bulkMemoryCopy:
 		s.zero()
 		s.zero()
-		s.replace(at, opCall, s.helper(helperCopy, 0))
+		s.move(at, helperCopy, 0)
 	case bulkMemoryFill:
 		s.zero()
-		s.replace(at, opCall, s.helper(helperFill, 0))
+		s.move(at, helperFill, 0)
 	default:
 		s.tables(sub, at)
 	}
+}
+
+// move charges a bulk operation on memory. The commonest length is a constant,
+// and pays as plain instructions do.
+func (s *scanner) move(at int, kind helperKind, seg uint32) {
+	top := &s.frames[len(s.frames)-1]
+	if s.constantEnd == at && s.constant <= constantBytes {
+		top.cost += toll + s.constant>>bytesPerUnitShift
+		return
+	}
+	top.cost += shortWeight
+	s.bulks = true
+	s.replace(at, opBulk, s.helper(kind, seg))
 }
 
 // tables reads a bulk operation on tables.

@@ -25,6 +25,7 @@ func newWriter(m *module) *writer {
 func (w *writer) typeSpent() uint32 { return size(len(w.m.params)) }
 func (w *writer) typeItems() uint32 { return w.typeSpent() + 1 }
 func (w *writer) typeBytes() uint32 { return w.typeSpent() + 2 }
+func (w *writer) typeShort() uint32 { return w.typeSpent() + 3 }
 func (w *writer) spent() uint32     { return size(w.m.imported) }
 func (w *writer) fuel() uint32      { return size(w.m.globals) }
 
@@ -82,7 +83,8 @@ func (w *writer) types() vector {
 	b = append(b, typeFunction, 0, 0)
 	b = append(b, typeFunction, 1, typeI32, 1, typeI32)
 	b = append(b, typeFunction, 3, typeI32, typeI32, typeI32, 0)
-	return vector{v.count + 3, b}
+	b = append(b, typeFunction, 2, typeI32, typeI32, 0)
+	return vector{v.count + 4, b}
 }
 
 func (w *writer) imports() vector {
@@ -146,18 +148,12 @@ func (w *writer) data(out []byte) []byte {
 func (w *writer) functions() error {
 	r := w.m.code
 	w.code = make([]byte, 0, (len(r.b)-r.p)/2*3)
-	for i, t := range w.m.types {
-		n := r.u32()
-		if n > FunctionBytesMax {
-			r.fail(ErrLimit, "function of %d bytes, at most %d", n, FunctionBytesMax)
-		}
-		start := r.p
-		body := r.bytes(n)
-		if r.err != nil {
+	w.findLeaves()
+	for i := range w.m.types {
+		if w.scan.r = r.body(); r.err != nil {
 			return at(i, r.err)
 		}
-		w.scan.r = reader{b: r.b[:start+len(body)], p: start}
-		if err := w.function(w.m.params[t]); err != nil {
+		if err := w.function(i); err != nil {
 			return at(i, err)
 		}
 		if len(w.code) > RewrittenBytesMax {
@@ -170,43 +166,114 @@ func (w *writer) functions() error {
 	return r.err
 }
 
-// function rewrites the one that the scanner stands at.
-func (w *writer) function(params int) error {
+// findLeaves looks at the shortest functions. Those that call nobody, have no
+// loop and cost little do not charge: whoever calls them does.
+func (w *writer) findLeaves() {
+	r := w.m.code
+	leaves := make([]uint8, len(w.m.types))
+	for i := range w.m.types {
+		w.scan.r = r.body()
+		if r.err != nil {
+			break // The rewriting itself will find out.
+		}
+		if len(w.scan.r.b)-w.scan.r.p > leafBytesMax {
+			continue
+		}
+		if _, _, err := w.locals(i); err != nil || w.scan.function() != nil {
+			continue
+		}
+		if cost := w.scan.edits[0].arg; w.scan.leaf && len(w.scan.edits) == 1 && cost <= leafCost {
+			leaves[i] = uint8(cost)
+		}
+	}
+	w.scan.leaves = leaves
+}
+
+// body reads the length of a function body and returns a reader of it.
+func (r *reader) body() reader {
+	n := r.u32()
+	if n > FunctionBytesMax {
+		r.fail(ErrLimit, "function of %d bytes, at most %d", n, FunctionBytesMax)
+	}
+	start := r.p
+	b := r.bytes(n)
+	return reader{b: r.b[:start+len(b)], p: start}
+}
+
+// locals reads the locals of the function that the scanner stands at and
+// returns how many groups of them there are, and the groups.
+func (w *writer) locals(function int) (count int, groups []byte, err error) {
 	r := &w.scan.r
-	groups := r.count("groups of locals", LocalsMax)
-	start, total := r.p, uint64(params)
-	for i := 0; i < groups && r.err == nil; i++ {
+	count = r.count("groups of locals", LocalsMax)
+	start := r.p
+	total := uint64(w.m.params[w.m.types[function]]) //nolint:gosec // Not negative.
+	for i := 0; i < count && r.err == nil; i++ {
 		total += uint64(r.u32())
 		w.m.valueType(r)
 		if total > LocalsMax {
 			r.fail(ErrLimit, "%d locals and parameters, at most %d", total, LocalsMax)
 		}
 	}
-	if r.err != nil {
-		return r.err
+	w.scan.locals = uint32(min(total, LocalsMax)) //nolint:gosec // At most LocalsMax.
+	return count, r.b[start:r.p], r.err
+}
+
+// function rewrites the one that the scanner stands at.
+func (w *writer) function(i int) error {
+	r := &w.scan.r
+	count, groups, err := w.locals(i)
+	if err != nil {
+		return err
 	}
-	w.scan.locals = uint32(total) //nolint:gosec // At most LocalsMax.
-	// One more local holds the fuel between charging it and looking at it.
-	b := appendU(w.body[:0], size(groups+1))
-	b = append(b, r.b[start:r.p]...)
-	b = append(b, 1, typeI64)
 	from := r.p
 	if err := w.scan.function(); err != nil {
 		return err
 	}
+	b := w.body[:0]
+	if w.scan.bulks {
+		b = append(appendU(b, size(count+1)), groups...)
+		b = append(b, 1, typeI32) // The length of a bulk operation.
+	} else {
+		b = append(appendU(b, size(count)), groups...)
+	}
 	for _, e := range w.scan.edits {
 		b = append(b, r.b[from:e.at]...)
 		from = int(e.end)
-		switch {
-		case e.op != 0:
-			b = appendU(append(b, e.op), e.arg)
-		case e.arg != 0:
-			b = w.charge(b, e.arg)
-		}
+		b = w.edit(b, e)
 	}
 	w.body = append(b, r.b[from:]...)
 	w.code = append(appendU(w.code, size(len(w.body))), w.body...)
 	return nil
+}
+
+// edit appends what comes in the place of some of the guest's code.
+func (w *writer) edit(b []byte, e edit) []byte {
+	switch e.op {
+	case opBulk:
+		return w.short(b, e)
+	case 0:
+		if e.arg == 0 {
+			return b
+		}
+		return w.charge(b, e.arg)
+	default:
+		return appendU(append(b, e.op), e.arg)
+	}
+}
+
+// short appends a bulk operation on memory that goes on as it was when it is
+// short, which its weight has paid for, and else is left to the helper.
+func (w *writer) short(b []byte, e edit) []byte {
+	length := w.scan.locals
+	b = appendU(append(b, opLocalTee), length)
+	b = appendS(append(b, opI32Const), shortBytes)
+	b = append(b, opI32LeU, opIf)
+	b = appendS(b, int64(w.typeShort()))
+	b = appendU(append(b, opLocalGet), length)
+	b = append(b, w.scan.r.b[e.at:e.end]...)
+	b = appendU(append(b, opElse, opLocalGet), length)
+	b = appendU(append(b, opCall), e.arg)
+	return append(b, opEnd)
 }
 
 // charge appends the code that takes so much fuel and asks for more when there
@@ -214,16 +281,14 @@ func (w *writer) function(params int) error {
 func (w *writer) charge(b []byte, cost uint32) []byte {
 	b = appendU(append(b, opGlobalGet), w.fuel())
 	b = appendS(append(b, opI64Const), int64(cost))
-	b = append(b, opI64Sub)
-	return w.check(b, w.scan.locals)
+	return w.check(append(b, opI64Sub))
 }
 
-// check appends what stores the fuel left, on the stack, and looks at it. The
-// local saves loading it again.
-func (w *writer) check(b []byte, local uint32) []byte {
-	b = appendU(append(b, opLocalTee), local)
+// check appends what stores the fuel left, on the stack, and looks at it. A
+// local in between was tried: the engine forwards the store just as well.
+func (w *writer) check(b []byte) []byte {
 	b = appendU(append(b, opGlobalSet), w.fuel())
-	b = appendU(append(b, opLocalGet), local)
+	b = appendU(append(b, opGlobalGet), w.fuel())
 	b = append(b, opI64Const, 0, opI64LtS, opIf, blockEmpty, opCall)
 	return append(appendU(b, w.spent()), opEnd)
 }
