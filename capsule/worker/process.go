@@ -59,7 +59,7 @@ func newProcess(c *Config) (*process, error) {
 	defer func() { _ = theirs.Close() }() // the process has its own copy
 	walls := jail.Walls(c.Walls) &^ jail.Walls(capsule.WallSandbox)
 	if walls == 0 {
-		walls = jail.WallsAll
+		walls = jail.WallsAll &^ jail.WallSeccomp // the filter forbids to open files, and so the cache
 	}
 	j, err := jail.Start(jail.Config{
 		Name: "worker", Walls: walls, Require: jail.Walls(c.Require &^ capsule.WallSandbox),

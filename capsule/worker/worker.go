@@ -117,6 +117,9 @@ type Pool struct {
 	spares  []*process            // guarded by mu
 	making  int                   // guarded by mu: processes that are being made
 	closed  bool                  // guarded by mu
+
+	revealing sync.Mutex
+	revealed  map[wasm.Hash]struct{} // guarded by revealing; as long as there are images
 }
 
 var (
@@ -132,7 +135,7 @@ func New(c Config) (*Pool, error) {
 	if c.Spares < 0 || c.Spares > SparesMax {
 		return nil, fmt.Errorf("worker: %d spares: between 0 and %d", c.Spares, SparesMax)
 	}
-	p := &Pool{config: c, domains: map[string]*process{}, workers: map[*process]struct{}{}}
+	p := &Pool{config: c, domains: map[string]*process{}, workers: map[*process]struct{}{}, revealed: map[wasm.Hash]struct{}{}}
 	p.refill()
 	return p, nil
 }
@@ -160,6 +163,9 @@ func (p *Pool) Close() {
 func (p *Pool) Start(spec capsule.Spec) (capsule.Program, error) { //nolint:gocritic // hugeParam: the tiers have one signature
 	image, err := p.config.Engine.Install(spec.Image)
 	if err != nil {
+		return nil, fmt.Errorf("worker %s: %w", spec.Name, err)
+	}
+	if err := p.reveal(image.Hash()); err != nil {
 		return nil, fmt.Errorf("worker %s: %w", spec.Name, err)
 	}
 	w, err := p.acquire(spec.Domain)
