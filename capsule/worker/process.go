@@ -64,7 +64,7 @@ func newProcess(c *Config) (*process, error) {
 	j, err := jail.Start(jail.Config{
 		Name: "worker", Walls: walls, Require: jail.Walls(c.Require &^ capsule.WallSandbox),
 		Folders: []jail.Bind{{From: c.CacheDir, To: cacheInside}},
-		Args:    []string{verb}, Files: []*os.File{theirs}, Stderr: c.Stderr,
+		Args:    c.args, Files: []*os.File{theirs}, Stderr: c.Stderr,
 		// One processor more than there are, so that programs that spin on all
 		// of them do not keep the socket waiting.
 		Env:         []string{"GOMAXPROCS=" + strconv.Itoa(runtime.NumCPU()+1), "GODEBUG=madvdontneed=1"},

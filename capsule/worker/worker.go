@@ -47,6 +47,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -66,6 +67,11 @@ const (
 	CapsulesMax = 64
 	// FrozenBytesMax is the size of the largest snapshot.
 	FrozenBytesMax = 5 << 30
+
+	// MemoryBytesDefault and ProcessesDefault limit a process when the
+	// configuration does not.
+	MemoryBytesDefault = 2 << 30
+	ProcessesDefault   = 512
 
 	// RevokeNSMax is how long a worker has to take a window away.
 	RevokeNSMax = 20 * time.Millisecond
@@ -96,13 +102,39 @@ type Config struct {
 	// Walls are those to put up, zero is all that are around a process;
 	// Require are those without which no worker starts.
 	Walls, Require capsule.Walls
-	// MemoryBytes, ProcessesMax and CPUPercent limit each process; zero does
-	// not. Threads count as processes.
+	// MemoryBytes, ProcessesMax and CPUPercent limit each process; zero is
+	// MemoryBytesDefault, ProcessesDefault and all processors. Threads count
+	// as processes, and CPUPercent is of one processor.
 	MemoryBytes  uint64
 	ProcessesMax int
 	CPUPercent   int
 	// Stderr is where a worker that fails says why; nil is nowhere.
 	Stderr *os.File
+
+	args []string // by which the process knows what it is
+}
+
+// complete checks c and fills in what is zero.
+func (c Config) complete() (Config, error) {
+	if c.Machine == nil || c.Engine == nil || c.CacheDir == "" {
+		return c, errors.New("worker: a pool needs a machine, an engine and the engine's cache folder: set all three")
+	}
+	if c.Spares < 0 || c.Spares > SparesMax {
+		return c, fmt.Errorf("worker: %d spares: between 0 and %d", c.Spares, SparesMax)
+	}
+	if c.MemoryBytes == 0 {
+		c.MemoryBytes = MemoryBytesDefault
+	}
+	if c.ProcessesMax == 0 {
+		c.ProcessesMax = ProcessesDefault
+	}
+	if c.CPUPercent == 0 {
+		c.CPUPercent = 100 * runtime.NumCPU()
+	}
+	if c.args == nil {
+		c.args = []string{verb}
+	}
+	return c, nil
 }
 
 // Pool has the workers of a node. Its methods may be called from any
@@ -129,11 +161,9 @@ var (
 
 // New makes a pool, and begins to make its spares. The caller closes it.
 func New(c Config) (*Pool, error) {
-	if c.Machine == nil || c.Engine == nil || c.CacheDir == "" {
-		return nil, errors.New("worker: a pool needs a machine, an engine and the engine's cache folder: set all three")
-	}
-	if c.Spares < 0 || c.Spares > SparesMax {
-		return nil, fmt.Errorf("worker: %d spares: between 0 and %d", c.Spares, SparesMax)
+	c, err := c.complete()
+	if err != nil {
+		return nil, err
 	}
 	p := &Pool{config: c, domains: map[string]*process{}, workers: map[*process]struct{}{}, revealed: map[wasm.Hash]struct{}{}}
 	p.refill()
