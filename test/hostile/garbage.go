@@ -8,9 +8,9 @@ import (
 )
 
 // GarbageSource returns a C program that calls every function that a program
-// can import, with whatever a seed comes to. Its handler takes in word 0 the
-// seed and in word 1 how many calls to make, and answers in word 0 how many
-// were refused and in word 1 how many succeeded.
+// can import, with whatever a seed comes to. Its handler takes eight
+// bytes of seed and eight that say how many calls to make, and answers with
+// eight bytes of how many were refused and eight of how many succeeded.
 //
 // It is written from the table that the engine is made from, so that no
 // function is forgotten. Left out are those that end the caller: what they do
@@ -125,13 +125,14 @@ static u64 letter[82];
 __attribute__((export_name("phi_message"))) u32 phi_message(void) { return (u32)letter; }
 
 __attribute__((export_name("phi_handle"))) u32 phi_handle(void) {
-	state = letter[5] | 1;
-	u64 calls = letter[6], refused = 0, succeeded = 0;
+	state = letter[18] | 1;
+	u64 calls = letter[19], refused = 0, succeeded = 0;
 	for (u64 i = 0; i < calls; i++) {
 		if (once()) refused++; else succeeded++;
 	}
 	for (u32 i = 0; i < 82; i++) ((volatile u64 *)letter)[i] = 0; /* no library, so no memset */
-	letter[5] = refused, letter[6] = succeeded;
+	*(u16 *)((u8 *)letter + 136) = 16;
+	letter[18] = refused, letter[19] = succeeded;
 	return 0;
 }
 `

@@ -1,5 +1,6 @@
-/* A capsule that does the kind of harm that word 0 of a message names, and
-   says in its answer what came of it. It is written against the bare imports,
+/* A capsule that does the kind of harm that the first letter of a message
+   names, and says in its answer, as four numbers in hexadecimal, what came of
+   it. It is written against the bare imports,
    so that nothing of the library softens it. */
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -17,7 +18,9 @@ IMPORT("phi:mem", create) u32 mem_create(u64 budget, u64 bytes, u64 zero, u64 *h
 
 /* The message: label 16, badge 8, reply 8, deadline 8, then the words. */
 static u64 letter[82];
-#define WORDS (letter + 5)
+static u64 result[4];
+#define WORDS result
+#define DATA ((u8 *)letter + 144)
 
 static u64 handle_of(const char *name) {
 	u32 length = 0;
@@ -85,24 +88,37 @@ static u64 deeper(u64 n) {
 	return deeper(n + 1) + frame[0];
 }
 
+/* The numbers, each of sixteen digits and a space. */
+static void answer(void) {
+	u8 *at = DATA;
+	for (int i = 0; i < 4; i++) {
+		for (int shift = 60; shift >= 0; shift -= 4) *at++ = "0123456789abcdef"[WORDS[i] >> shift & 15];
+		*at++ = ' ';
+	}
+	*(u16 *)((u8 *)letter + 136) = (u16)(at - DATA);
+}
+
 EXPORT(phi_message) u32 phi_message(void) { return (u32)letter; }
 
 EXPORT(phi_handle) u32 phi_handle(void) {
-	u64 what = WORDS[0];
+	u8 what = DATA[0];
+	u32 status = 0;
 	for (int i = 0; i < 4; i++) WORDS[i] = 0;
 	letter[17] = 0; /* length, count and moves of the answer */
 	switch (what) {
-	case 0: return 0; /* lives */
-	case 1: for (volatile u64 i = 0;; i++) {}
-	case 2: WORDS[0] = deeper(0); return 0;
-	case 3: exhaust(); return 0;
-	case 4: flood(); return 0;
-	case 5: forge(); return 0;
-	case 6: scribble(); return 0;
-	case 7: __builtin_trap();
-	case 8: regions(); return 0;
-	case 9: *(u16 *)((u8 *)letter + 136) = 0xffff; return 0; /* an answer that is none */
-	case 10: *((u8 *)letter + 138) = 8; for (int i = 0; i < 8; i++) letter[9 + i] = i; return 0; /* capabilities that it does not have */
+	case 'l': break; /* lives */
+	case 's': for (volatile u64 i = 0;; i++) {}
+	case 'd': WORDS[0] = deeper(0); break;
+	case 'e': exhaust(); break;
+	case 'f': flood(); break;
+	case 'h': forge(); break;
+	case 'w': scribble(); break;
+	case 't': __builtin_trap();
+	case 'r': regions(); break;
+	case 'x': *(u16 *)((u8 *)letter + 136) = 0xffff; return 0; /* an answer that is none */
+	case 'g': *((u8 *)letter + 138) = 8; for (int i = 0; i < 8; i++) letter[9 + i] = i; return 0; /* capabilities that it does not have */
+	default: status = 6;
 	}
-	return 6;
+	answer();
+	return status;
 }
