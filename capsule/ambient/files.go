@@ -102,7 +102,7 @@ func openFile(root *os.Root, path string, flags ops.OpenFlags) (*os.File, uint64
 	if err != nil {
 		return nil, 0, joined(err, file.Close())
 	}
-	return file, uint64(size), nil //nolint:gosec // G115: a size is not negative
+	return file, uint64(size), nil
 }
 
 // admit puts what was opened into the table and makes the holder's capability
@@ -180,7 +180,7 @@ func read(r *request) (ops.Problem, abi.Status) {
 	if err != nil && !errors.Is(err, io.EOF) && n == 0 {
 		return problemOf(err), abi.StatusOK
 	}
-	ops.Succeed(r.message, uint64(n), 0, b[:n])
+	ops.Succeed(r.message, uint64(n), 0, b[:n]) //nolint:gosec // G115: a count is not negative
 	return ops.ProblemNone, abi.StatusOK
 }
 

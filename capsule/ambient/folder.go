@@ -124,11 +124,18 @@ func (g Grant) Mint() abi.Mint {
 // StatusBadArgument for other rights, StatusLimit after GrantsMax, and those
 // of CapMint.
 func (f *Folder) Grant(p *gate.Port, rights abi.Rights, ceiling abi.Label) (Grant, abi.Status) {
+	return f.GrantUntil(p, rights, ceiling, 0)
+}
+
+// GrantUntil is Grant for a branch that ends at a time of the machine's clock,
+// with everything that was opened through it; zero is never. An end of the
+// holder's own capability would leave open what it has opened.
+func (f *Folder) GrantUntil(p *gate.Port, rights abi.Rights, ceiling abi.Label, expires int64) (Grant, abi.Status) {
 	if rights == 0 || rights&^(abi.RightRead|abi.RightWrite) != 0 {
 		return Grant{}, abi.StatusBadArgument
 	}
 	mint := abi.Whole(callable | abi.RightGrant | abi.RightDerive | abi.RightRevoke | abi.RightInspect)
-	mint.Ceiling = ceiling
+	mint.Ceiling, mint.Expires = ceiling, expires
 	a := abi.Args{Mint: &mint}
 	if status := p.Invoke(f.endpoint, abi.CapMint, &a); !status.OK() {
 		return Grant{}, status

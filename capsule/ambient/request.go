@@ -19,7 +19,7 @@ type request struct {
 	opened  *opened // nil when it came through the grant itself
 }
 
-// root returns the folder from which the request's paths start; nil when it
+// rootOf returns the folder from which the request's paths start; nil when it
 // came through a file.
 func (f *Folder) rootOf(r *request) *os.Root {
 	if r.opened == nil {
@@ -68,6 +68,8 @@ func (f *Folder) find(r *request) abi.Status {
 
 // needs says which rights of the grant a request needs.
 func needs(r *request) abi.Rights {
+	// Nothing is learnt or changed by the rest.
+	//exhaustive:ignore
 	switch r.Operation {
 	case ops.Read, ops.Stat, ops.List, ops.ReadLink:
 		return abi.RightRead
@@ -83,7 +85,7 @@ func needs(r *request) abi.Rights {
 			need |= abi.RightRead
 		}
 		return need
-	default: // nothing is learnt or changed by the rest
+	default:
 		return 0
 	}
 }
@@ -142,7 +144,7 @@ func (f *Folder) doFile(r *request) (ops.Problem, abi.Status) {
 }
 
 // doFolder does a request to a folder.
-func (f *Folder) doFolder(r *request) (ops.Problem, abi.Status) {
+func (f *Folder) doFolder(r *request) (ops.Problem, abi.Status) { //nolint:revive // cyclomatic: one case an operation
 	root, path := f.rootOf(r), string(r.Data)
 	// The rest are not a folder's.
 	//exhaustive:ignore

@@ -142,7 +142,7 @@ func randomGet(l *Layer, c *call) Errno {
 		if errno != errnoOK {
 			return errno
 		}
-		if m.Length != uint16(part) { //nolint:gosec // G115: at most MessageBytesMax
+		if m.Length != uint16(part) {
 			return errnoIO
 		}
 		if errno := c.store(at, m.Payload()); errno != errnoOK {

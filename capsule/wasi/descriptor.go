@@ -52,7 +52,7 @@ func (l *Layer) of(fd uint32, k kind, other Errno) (*descriptor, Errno) {
 func (l *Layer) room() (uint32, bool) {
 	for fd, d := range l.table {
 		if d == nil {
-			return uint32(fd), true //nolint:gosec // G115: at most DescriptorsMax
+			return uint32(fd), true
 		}
 	}
 	if len(l.table) >= DescriptorsMax {
@@ -118,8 +118,10 @@ func (d *descriptor) fileType() uint8 {
 		return typeFile
 	case kindNotification:
 		return typeUnknown
-	default:
+	case kindInput, kindOutput:
 		return typeCharacter
+	default:
+		return typeUnknown
 	}
 }
 
@@ -140,8 +142,10 @@ func (d *descriptor) rights() (base, inheriting uint64) {
 		return rightsFile, 0
 	case kindOutput:
 		return rightsOutput, 0
-	default:
+	case kindInput, kindNotification:
 		return rightsInput, 0
+	default:
+		return 0, 0
 	}
 }
 

@@ -114,6 +114,8 @@ func errnoOfProblem(p ops.Problem) Errno { //nolint:revive // cyclomatic: a tabl
 		return errnoPerm
 	case ops.ProblemAcrossDisks:
 		return errnoXdev
+	case ops.ProblemInputOutput:
+		return errnoIO
 	default:
 		return errnoIO
 	}

@@ -30,6 +30,8 @@ func fdRead(l *Layer, c *call) Errno {
 		n, errno = l.readBits(c, d, list)
 	case kindFolder:
 		return errnoIsdir
+	case kindOutput:
+		return errnoBadf
 	default:
 		return errnoBadf
 	}
@@ -131,6 +133,8 @@ func fdWrite(l *Layer, c *call) Errno {
 		n = l.writeOutput(c, d, list)
 	case kindFile:
 		n, d.offset, errno = l.writeFile(c, d, list, d.offset)
+	case kindInput, kindFolder, kindNotification:
+		return errnoBadf
 	default:
 		return errnoBadf
 	}
@@ -189,7 +193,7 @@ func (l *Layer) writeFile(c *call, d *descriptor, list []vector, offset uint64) 
 			if errno != errnoOK {
 				return done, offset, unless(done, errno)
 			}
-			put := uint32(min(m.Words[ops.WordA], uint64(part))) //nolint:gosec // G115: at most MessageBytesMax
+			put := uint32(min(m.Words[ops.WordA], uint64(part)))
 			offset = m.Words[ops.WordB]
 			done, v.at, v.n = done+put, v.at+put, v.n-put
 			if put < part {
@@ -211,8 +215,10 @@ func (l *Layer) regular(fd uint32) (*descriptor, Errno) {
 		return d, errnoOK
 	case kindFolder:
 		return nil, errnoIsdir
-	default:
+	case kindInput, kindOutput, kindNotification:
 		return nil, errnoSpipe
+	default:
+		return nil, errnoBadf
 	}
 }
 
@@ -277,6 +283,8 @@ func fdSync(l *Layer, c *call) Errno {
 	case kindOutput:
 		l.output[d.stream].flush()
 		return errnoOK
+	case kindInput, kindNotification:
+		return errnoInval
 	default:
 		return errnoInval
 	}
@@ -360,6 +368,8 @@ func typeOf(k ops.Kind) uint8 {
 		return typeFolder
 	case ops.KindLink:
 		return typeLink
+	case ops.KindOther:
+		return typeUnknown
 	default:
 		return typeUnknown
 	}

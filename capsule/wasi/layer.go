@@ -25,12 +25,14 @@ type Config struct {
 	// at a time. The bytes are the layer's again afterwards. Nil drops them.
 	Output func(stream int, text []byte)
 	// Folders are shown as file descriptors from 3 on, in order: those that
-	// were granted. Of more than FoldersMax the rest is left out.
+	// were granted. After them come those of the variable EnvFolders. Of more
+	// than FoldersMax the rest is left out.
 	Folders []Folder
 	// Notifications are the names of notifications that poll_oneoff can wait
 	// for and fd_read takes the bits of: those that were granted are file
-	// descriptors, in order, after the folders. Of more than NotificationsMax
-	// the rest is left out.
+	// descriptors, in order, after the folders, and so are those of the
+	// variable EnvNotifications. Of more than NotificationsMax the rest is left
+	// out.
 	Notifications []string
 }
 
@@ -84,12 +86,13 @@ func New(c Config) *Layer {
 		l.output[i] = output{stream: i + 1, write: c.Output}
 	}
 	l.table = append(l.table, &descriptor{kind: kindInput}, &descriptor{kind: kindOutput, stream: 0}, &descriptor{kind: kindOutput, stream: 1})
-	for _, f := range c.Folders[:min(len(c.Folders), FoldersMax)] {
-		if h, status := c.Door.Named(f.Name); status.OK() && f.Path != "" && len(f.Path) <= PathBytesMax {
+	folders, notifications := withEnv(c)
+	for _, f := range folders {
+		if h, status := c.Door.Named(f.Name); status.OK() {
 			l.table = append(l.table, &descriptor{kind: kindFolder, handle: h, shown: f.Path})
 		}
 	}
-	for _, name := range c.Notifications[:min(len(c.Notifications), NotificationsMax)] {
+	for _, name := range notifications {
 		if h, status := c.Door.Named(name); status.OK() {
 			l.table = append(l.table, &descriptor{kind: kindNotification, handle: h})
 		}
@@ -129,6 +132,14 @@ func (l *Layer) Close() {
 		l.bell = 0
 	}
 }
+
+// Virtual returns the time of a program without a clock, and Advance lets it
+// go on from there, never back: for a program that goes on with the memory of
+// another. See clockTime.
+func (l *Layer) Virtual() uint64 { return l.virtual }
+
+// Advance is the other half of Virtual.
+func (l *Layer) Advance(virtual uint64) { l.virtual = max(l.virtual, virtual) }
 
 // exit is proc_exit.
 func (l *Layer) exit(code uint32) { l.exited, l.code = true, code }

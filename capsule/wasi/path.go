@@ -98,7 +98,7 @@ func pathOpen(l *Layer, c *call) Errno {
 	if errno != errnoOK {
 		return errno
 	}
-	k := ops.Kind(min(m.Words[ops.WordA], 255)) //nolint:gosec // G115: just bounded
+	k := ops.Kind(min(m.Words[ops.WordA], 255))
 	if m.HandleCount != 1 || k != ops.KindFile && k != ops.KindFolder {
 		l.dropAll(m)
 		return errnoIO

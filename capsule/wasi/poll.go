@@ -111,8 +111,9 @@ func (p *poll) beginClock(s *subscription, b []byte) Errno {
 		return errno
 	}
 	if flags&clockAbsolute != 0 {
-		now, errno := p.now, errnoOK
+		now := p.now
 		if p.real && id == clockRealtime {
+			var errno Errno
 			if now, errno = p.layer.now(clockRealtime); errno != errnoOK {
 				return errno
 			}
@@ -254,15 +255,14 @@ func (l *Layer) waitBits(d *descriptor, due uint64) Errno {
 		due = 0 // for ever
 	}
 	a := abi.Args{W: [abi.ArgWords]uint64{notificationBits, due}}
-	switch status := l.invoke(d.handle, abi.NotificationWait, &a); status {
-	case abi.StatusOK:
+	status := l.invoke(d.handle, abi.NotificationWait, &a)
+	if status.OK() {
 		d.bits |= a.W[0]
-		return errnoOK
-	case abi.StatusTimeout:
-		return errnoOK
-	default:
-		return errnoOf(status)
 	}
+	if status == abi.StatusTimeout {
+		return errnoOK
+	}
+	return errnoOf(status)
 }
 
 // schedYield is sched_yield: who shares the processor is the node's business,

@@ -84,7 +84,8 @@ func ParseInfo(b []byte) (Info, bool) {
 	if at(0) >= uint64(kindEnd) {
 		return Info{}, false
 	}
-	return Info{Kind: Kind(at(0)), ID: at(1), Links: at(2), Size: at(3), Accessed: at(4), Modified: at(5), Changed: at(6)}, true
+	kind := Kind(at(0)) //nolint:gosec // G115: checked above
+	return Info{Kind: kind, ID: at(1), Links: at(2), Size: at(3), Accessed: at(4), Modified: at(5), Changed: at(6)}, true
 }
 
 // Entry is a name in a folder.
