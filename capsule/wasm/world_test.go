@@ -73,7 +73,7 @@ func newWorld(tb testing.TB) *world {
 		Machine: machine, Journal: j, Limits: capability.DefaultLimits(), Timers: 64,
 		Endowment: abi.Amounts{1 << 50, 1 << 40, 1 << 60, 1 << 60, 1 << 60, 1 << 60},
 	})
-	w.engine = newEngine(tb, machine, tb.TempDir())
+	w.engine = newEngine(tb, machine, sharedCache)
 	w.root = w.task(plenty)
 	return w
 }
