@@ -2,6 +2,7 @@ package sdk_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -19,6 +20,7 @@ import (
 // function, and compares what the compiler made of the declarations with what
 // the node offers.
 func TestImports(t *testing.T) {
+	t.Parallel()
 	want := map[string]string{}
 	for _, f := range abi.HostFunctions() {
 		want[f.Module+" "+f.Name] = signature(f.Params)
@@ -46,16 +48,10 @@ func TestImports(t *testing.T) {
 // signature spells what the node offers for parameters, one letter a value:
 // i for 32 bits, l for 64.
 func signature(params []abi.Param) string {
+	values := map[abi.Param]string{abi.ParamHandle: "l", abi.ParamWord: "l", abi.ParamBytes: "ii", abi.ParamRoom: "ii"}
 	text := ""
 	for _, p := range params {
-		switch p { //exhaustive:ignore // the rest are pointers
-		case abi.ParamHandle, abi.ParamWord:
-			text += "l"
-		case abi.ParamBytes, abi.ParamRoom:
-			text += "ii"
-		default:
-			text += "i"
-		}
+		text += cmp.Or(values[p], "i")
 	}
 	return text + ">i"
 }

@@ -6,6 +6,7 @@ package guest
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -138,7 +139,7 @@ func Root() (string, error) {
 		return "", fmt.Errorf("find the repository: %w", err)
 	}
 	for from := dir; ; dir = filepath.Dir(dir) {
-		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		text, err := fs.ReadFile(os.DirFS(dir), "go.mod")
 		if err == nil && strings.HasPrefix(string(text), "module phios\n") {
 			return dir, nil
 		}

@@ -1,7 +1,9 @@
 package guest
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -16,12 +18,8 @@ func compilerOf(root string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	want, err := os.ReadFile(filepath.Join(root, npmDir, "package-lock.json"))
-	if err != nil {
-		return "", fmt.Errorf("read which compiler to install: %w", err)
-	}
-	compiler, stamp := filepath.Join(dir, "node_modules", ".bin", "asc"), filepath.Join(dir, "installed.json")
-	if have, err := os.ReadFile(stamp); err == nil && string(have) == string(want) {
+	compiler := filepath.Join(dir, "node_modules", ".bin", "asc")
+	if installed(root, dir) {
 		return compiler, nil
 	}
 	unlock, err := lock(filepath.Join(dir, "lock"))
@@ -29,24 +27,51 @@ func compilerOf(root string) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	if have, err := os.ReadFile(stamp); err == nil && string(have) == string(want) {
-		return compiler, nil
+	if installed(root, dir) {
+		return compiler, nil // By another, while this one waited.
 	}
-	for _, name := range []string{"package.json", "package-lock.json"} {
-		text, err := os.ReadFile(filepath.Join(root, npmDir, name))
-		if err != nil {
-			return "", fmt.Errorf("read which compiler to install: %w", err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			return "", fmt.Errorf("install the compiler: %w", err)
-		}
-	}
-	r := recipe{root: dir, tool: "npm", remedy: "make setup-node"}
-	if err := r.run([]string{"ci", "--no-audit", "--no-fund", "--ignore-scripts"}); err != nil {
+	if err := install(root, dir); err != nil {
 		return "", fmt.Errorf("install the AssemblyScript compiler: %w", err)
 	}
-	if err := os.WriteFile(stamp, want, 0o600); err != nil {
-		return "", fmt.Errorf("install the compiler: %w", err)
-	}
 	return compiler, nil
+}
+
+// The files that say what to install, and the one that says what was.
+const (
+	npmPackage = "package.json"
+	npmLock    = "package-lock.json"
+	npmStamp   = "installed.json"
+)
+
+// installed reports whether dir holds what is asked for.
+func installed(root, dir string) bool {
+	want, err := fs.ReadFile(os.DirFS(root), npmDir+"/"+npmLock)
+	if err != nil {
+		return false
+	}
+	have, err := fs.ReadFile(os.DirFS(dir), npmStamp)
+	return err == nil && string(have) == string(want)
+}
+
+// install fills dir.
+func install(root, dir string) (err error) {
+	into, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, into.Close()) }()
+	var last []byte
+	for _, name := range []string{npmPackage, npmLock} {
+		if last, err = fs.ReadFile(os.DirFS(root), npmDir+"/"+name); err != nil {
+			return err
+		}
+		if err := into.WriteFile(name, last, 0o600); err != nil {
+			return err
+		}
+	}
+	npm := recipe{root: dir, tool: "npm", remedy: "make setup-node"}
+	if err := npm.run([]string{"ci", "--no-audit", "--no-fund", "--ignore-scripts"}); err != nil {
+		return err
+	}
+	return into.WriteFile(npmStamp, last, 0o600)
 }

@@ -46,8 +46,8 @@ func (r recipe) build() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, r.name+"-"+key+".wasm")
-	if module, err := os.ReadFile(file); err == nil {
+	cache, file := os.DirFS(dir), r.name+"-"+key+".wasm"
+	if module, err := fs.ReadFile(cache, file); err == nil {
 		return module, nil
 	}
 	unlock, err := lock(filepath.Join(dir, r.name+".lock"))
@@ -55,13 +55,17 @@ func (r recipe) build() ([]byte, error) {
 		return nil, err
 	}
 	defer unlock()
-	if module, err := os.ReadFile(file); err == nil {
+	if module, err := fs.ReadFile(cache, file); err == nil {
 		return module, nil // Made while this one waited.
 	}
-	if err := r.make(dir, file); err != nil {
+	if err := r.make(dir, filepath.Join(dir, file)); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(file)
+	module, err := fs.ReadFile(cache, file)
+	if err != nil {
+		return nil, fmt.Errorf("read what was built: %w", err)
+	}
+	return module, nil
 }
 
 // make runs the tool, and then removes what an older source gave.
@@ -111,22 +115,22 @@ func (r recipe) key() (string, error) {
 		return "", fmt.Errorf("look at the compiler: %w", err)
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, r.tool, info.Size(), info.ModTime().UnixNano(), r.args, r.env, r.from)
-	files, size := 0, int64(0)
+	h.Write(fmt.Appendln(nil, r.tool, info.Size(), info.ModTime().UnixNano(), r.args, r.env, r.from))
+	tree, files, size := os.DirFS(r.root), 0, 0
 	for _, source := range r.sources {
-		err := filepath.WalkDir(filepath.Join(r.root, source), func(path string, d fs.DirEntry, err error) error {
+		err := fs.WalkDir(tree, source, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, ".wasm") {
 				return err
 			}
-			text, err := os.ReadFile(path)
+			text, err := fs.ReadFile(tree, path)
 			if err != nil {
 				return err
 			}
-			files, size = files+1, size+int64(len(text))
+			files, size = files+1, size+len(text)
 			if files > sourceFilesMax || size > sourceBytesMax {
 				return fmt.Errorf("%s: more than %d files or %d bytes of source", source, sourceFilesMax, sourceBytesMax)
 			}
-			fmt.Fprintf(h, "%q %d\n%s", strings.TrimPrefix(path, r.root), len(text), text)
+			h.Write(fmt.Appendf(nil, "%q %d\n%s", path, len(text), text))
 			return nil
 		})
 		if err != nil {

@@ -57,7 +57,7 @@ func span(b []byte) (*byte, uint32) {
 	if len(b) == 0 {
 		return nil, 0
 	}
-	return &b[0], uint32(len(b)) //nolint:gosec // G115: a program's memory ends at 4 GiB
+	return &b[0], uint32(len(b))
 }
 
 // The typed views of a capability. They check nothing: the kernel does, with
@@ -116,7 +116,7 @@ func (c Capability) Inspect() (Inspection, error) {
 	var l Label
 	s := capInspect(c, &w, &l)
 	return Inspection{
-		Type: ObjectType(w[0]), Rights: Rights(w[1]), Pass: Rights(w[1] >> 32), //nolint:gosec // G115: two halves
+		Type: ObjectType(w[0]), Rights: Rights(w[1]), Pass: Rights(w[1] >> 32),
 		Badge: w[2], Object: w[3], Base: w[4], Bytes: w[5], Ceiling: l,
 	}, s.err()
 }

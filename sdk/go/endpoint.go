@@ -50,15 +50,15 @@ func (n Notification) Signal(bits uint32) error { return ipcSignal(n.Capability,
 // in nanoseconds with zero for ever, has passed; it takes and clears the bits.
 func (n Notification) Wait(mask uint32, deadline int64) (uint32, error) {
 	var r uint64
-	s := ipcWait(n.Capability, uint64(mask), uint64(deadline), &r) //nolint:gosec // G115: the same bits
-	return uint32(r), s.err()                                      //nolint:gosec // G115: 32 bits
+	s := ipcWait(n.Capability, uint64(mask), uint64(deadline), &r)
+	return uint32(r), s.err()
 }
 
 // Poll takes and clears the bits of the mask without waiting.
 func (n Notification) Poll(mask uint32) (uint32, error) {
 	var r uint64
 	s := ipcPoll(n.Capability, uint64(mask), &r)
-	return uint32(r), s.err() //nolint:gosec // G115: 32 bits
+	return uint32(r), s.err()
 }
 
 // Timer signals bits of a notification when its time comes.
@@ -67,7 +67,7 @@ type Timer struct{ Capability }
 // Arm sets when the timer fires, an absolute time in nanoseconds, and the
 // nanoseconds between further firings, zero for none.
 func (t Timer) Arm(at int64, period uint64) error {
-	return ipcTimerArm(t.Capability, uint64(at), period).err() //nolint:gosec // G115: the same bits
+	return ipcTimerArm(t.Capability, uint64(at), period).err()
 }
 
 // Cancel stops the timer.

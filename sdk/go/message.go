@@ -59,7 +59,7 @@ func (m *Message) SetBytes(b []byte) error {
 	if len(b) > MessageBytesMax {
 		return StatusRange
 	}
-	m.length = uint16(copy(m.data[:], b)) //nolint:gosec // G115: at most MessageBytesMax
+	m.length = uint16(copy(m.data[:], b))
 	return nil
 }
 
@@ -68,7 +68,7 @@ func (m *Message) SetText(s string) error {
 	if len(s) > MessageBytesMax {
 		return StatusRange
 	}
-	m.length = uint16(copy(m.data[:], s)) //nolint:gosec // G115: at most MessageBytesMax
+	m.length = uint16(copy(m.data[:], s))
 	return nil
 }
 

@@ -39,7 +39,9 @@ func (m Model) MapWeights() (Region, error) {
 
 // SelectDevice asks which unit will run the model under the constraints in the
 // request.
-func (m Model) SelectDevice(request *Message) error { return aiSelectDevice(m.Capability, request).err() }
+func (m Model) SelectDevice(request *Message) error {
+	return aiSelectDevice(m.Capability, request).err()
+}
 
 // BatchStart opens a batch: requests until its end are run together.
 func (m Model) BatchStart(request *Message) error { return aiBatchStart(m.Capability, request).err() }

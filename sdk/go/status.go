@@ -5,7 +5,7 @@ import "strconv"
 // Status is the result of a call: zero is success, every other value a
 // constant that says what was refused. It is an error, and comparable:
 // err == phi.StatusTimeout.
-type Status uint32
+type Status uint32 //nolint:errname // the whole vocabulary of results, and one is success
 
 // Error returns what the status means and, where there is one, the remedy.
 func (s Status) Error() string {

@@ -75,7 +75,7 @@ func (b Budget) Spend(of Resource, amount uint64) error {
 	return sysBudgetSpend(b.Capability, uint64(of), amount).err()
 }
 
-// Available, Held and Spent say how the budget stands.
+// Available returns what can be spent.
 func (b Budget) Available() (Amounts, error) { return b.inspect(0) }
 
 // Held returns what is taken now and comes back.

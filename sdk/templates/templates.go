@@ -41,7 +41,7 @@ var languageTable = []language{
 }
 
 // namePattern is what a manifest accepts as the name of a capsule.
-var namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`) //nolint:gochecknoglobals // a constant but for the language
+var namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 // Languages returns the languages that there are templates for, in order.
 func Languages() []string {
@@ -117,7 +117,7 @@ func copyTree(tree fs.FS, from, name, to string) error {
 		if path.Ext(target) == ".sh" {
 			mode = 0o755
 		}
-		return os.WriteFile(target, fill(text, name), mode) //nolint:gosec // G306: sources, like any other
+		return os.WriteFile(target, fill(text, name), mode)
 	})
 }
 

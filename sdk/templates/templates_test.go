@@ -9,14 +9,22 @@ import (
 	"strings"
 	"testing"
 
+	"phios/abi"
+	"phios/capsule"
 	"phios/capsule/manifest"
+	"phios/capsule/wasm"
 	"phios/internal/guest"
+	"phios/kernel/capability"
+	"phios/kernel/gate"
+	"phios/kernel/journal"
+	"phios/platform/host"
 	"phios/sdk/templates"
 )
 
-// TestTemplates writes every template, builds it as its README says, and reads
-// its manifest.
+// TestTemplates writes every template, builds it as its README says, reads its
+// manifest and talks to the program.
 func TestTemplates(t *testing.T) {
+	t.Parallel()
 	guest.AssemblyScript(t, "apps/counter-as") // So that its compiler is there.
 	root, err := guest.Root()
 	if err != nil {
@@ -52,13 +60,68 @@ func TestTemplates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, export := range []string{"phi_message", "phi_handle"} {
-				if !bytes.Contains(module, []byte(export)) {
-					t.Errorf("the module does not export %s", export)
-				}
-			}
+			converse(t, name, module)
 			leftovers(t, dir)
 		})
+	}
+}
+
+// alone is the door of a program that was granted nothing.
+type alone struct{ *gate.Port }
+
+func (alone) Named(string) (abi.Handle, abi.Status) { return 0, abi.StatusBadHandle }
+
+type nowhere struct{}
+
+func (nowhere) Append([]byte) abi.Status { return abi.StatusOK }
+
+// converse starts the program on a kernel, granted nothing, and talks to it.
+func converse(t *testing.T, name string, module []byte) {
+	t.Helper()
+	machine, err := host.New(host.Config{ArenaBytes: 1 << 30, MemoryBytes: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer machine.Close()
+	j, status := journal.New(nowhere{}, machine, 1, journal.Options{})
+	if !status.OK() {
+		t.Fatal(status)
+	}
+	kernel := gate.New(gate.Config{
+		Machine: machine, Journal: j, Limits: capability.DefaultLimits(), Timers: 1,
+		Endowment: abi.Amounts{1 << 40, 1 << 20, 1 << 50},
+	})
+	port, _, status := kernel.BootTask(64, abi.Amounts{1 << 30, 1 << 10, 1 << 40})
+	if !status.OK() {
+		t.Fatal(status)
+	}
+	engine, err := wasm.New(wasm.Config{Clock: machine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	image, err := engine.Install(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := image.Start(capsule.Spec{Name: name, Door: alone{port}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	if exit := program.Run(); !exit.OK() || !program.Serves() {
+		t.Fatalf("it does not serve: %+v", exit)
+	}
+	for _, c := range []struct{ say, want string }{
+		{"ping", "pong"},
+		{"hello", name + ` heard "hello", message 1`},
+		{"hello", name + ` heard "hello", message 2`},
+	} {
+		var m abi.Message
+		m.SetPayload([]byte(c.say))
+		if status := program.Serve(alone{port}, &m); !status.OK() || string(m.Payload()) != c.want {
+			t.Errorf("%q is answered %v %q, want %q", c.say, status, m.Payload(), c.want)
+		}
 	}
 }
 
