@@ -87,6 +87,7 @@ func BenchmarkColdStart(b *testing.B) {
 
 // resident returns how much physical memory this process has.
 func resident(b *testing.B) uint64 {
+	b.Helper()
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		b.Fatal(err)

@@ -133,7 +133,9 @@ func TestFreezeRefused(t *testing.T) {
 		t.Error("a state that is cut off")
 	}
 	i.Stop()
-	i.Serve(server, &abi.Message{})
+	if status := i.Serve(server, &abi.Message{}); status != abi.StatusPeerDead {
+		t.Error(status)
+	}
 	if err := i.Freeze(&bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "anew") {
 		t.Errorf("a program that has ended: %v", err)
 	}

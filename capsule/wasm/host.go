@@ -35,7 +35,7 @@ func (*running) Err() error { return nil }
 func (*running) Value(any) any { return nil }
 
 // of returns the instance that a host function was called by.
-func of(ctx context.Context) *Instance { return ctx.(*running).instance } //nolint:forcetypeassert,revive // no other context is ever passed
+func of(ctx context.Context) *Instance { return ctx.(*running).instance } //nolint:forcetypeassert // no other context is ever passed
 
 // plan is a host function of the table in abi, ready to be run.
 type plan struct {
@@ -90,7 +90,7 @@ func (p *plan) run(ctx context.Context, stack []uint64) {
 // decode copies the arguments out of the program's memory and checks the
 // places of the results, so that a call is either not made or its results are
 // delivered.
-func (p *plan) decode(i *Instance, stack []uint64, a *abi.Args) (abi.Handle, abi.Status) { //nolint:revive,gocognit // cyclomatic: one line a parameter
+func (p *plan) decode(i *Instance, stack []uint64, a *abi.Args) (abi.Handle, abi.Status) { //nolint:revive // cyclomatic: one line a parameter
 	var h abi.Handle
 	status := abi.StatusOK
 	slot, word := 0, 0
@@ -152,7 +152,7 @@ func (p *plan) encode(i *Instance, stack []uint64, a *abi.Args) {
 			word++
 		case abi.ParamResults:
 			for n, w := range a.W {
-				i.put64(v+uint64(8*n), w) //nolint:gosec // G115: a small number
+				i.put64(v+uint64(8*n), w)
 			}
 		case abi.ParamMessage:
 			i.putMessage(v)
@@ -290,9 +290,10 @@ func (i *Instance) bytesAt(pointer, n uint64) ([]byte, abi.Status) {
 	if n > abi.FramePayloadMax {
 		return nil, abi.StatusRange
 	}
-	b, ok := i.at(pointer, uint32(n)) //nolint:gosec // G115: checked above
+	b, ok := i.at(pointer, uint32(n))
 	if !ok {
 		return nil, abi.StatusRange
 	}
+	i.meter.copied(len(b))
 	return b, abi.StatusOK
 }

@@ -59,7 +59,7 @@ func TestGarbageArguments(t *testing.T) {
 func TestBadPointers(t *testing.T) {
 	w := newWorld(t)
 	owner := w.task(plenty)
-	budget := int64(owner.budget) //nolint:gosec // G115: a small handle
+	budget := int64(owner.budget)
 	const last = pageBytes - 7
 	for _, test := range []struct {
 		module, name, types string

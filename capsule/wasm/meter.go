@@ -30,8 +30,10 @@ const (
 	// callNS is what a call of a host function costs, beside what the other
 	// side charges for.
 	callNS = 200
+	// copyBytes are the bytes that a call copies in that time.
+	copyBytes = 4 << 10
 	// callsPerLook is the number of calls after which the engine looks.
-	callsPerLook = 1 << 10
+	callsPerLook = 1 << 13
 )
 
 // meter measures a program. Time is measured only over slices in which the
@@ -45,6 +47,7 @@ type meter struct {
 	pure  bool   // nothing but computing happened since
 	rate  int64  // nanoseconds a unit, by rateOne
 	calls uint64 // of host functions since
+	work  uint64 // what those calls copied, as calls
 	// published are those of calls that are in total.
 	published uint64
 
@@ -62,7 +65,7 @@ func (m *meter) idle() { m.pure = false }
 func (m *meter) called() bool {
 	m.pure = false
 	m.calls++
-	return m.calls >= callsPerLook
+	return m.calls+m.work >= callsPerLook
 }
 
 // look returns how many nanoseconds were used since the last look.
@@ -75,11 +78,17 @@ func (m *meter) look(now int64) uint64 {
 		measured := min(max(cost*rateOne/used, rateMin), rateMax)
 		m.rate = (3*m.rate + measured) / 4
 	}
-	charge := uint64(max(cost, 0)) + m.calls*callNS
+	charge := uint64(max(cost, 0)) + (m.calls+m.work)*callNS
 	m.cpu.Add(charge)
 	m.publish()
-	m.calls, m.published = 0, 0
+	m.calls, m.work, m.published = 0, 0, 0
 	return charge
+}
+
+// copied counts what a call copies as so many calls more.
+func (m *meter) copied(bytes int) {
+	extra := uint64(bytes / copyBytes) //nolint:gosec // G115: a length
+	m.work += extra
 }
 
 // publish lets others see how many calls there were.

@@ -24,7 +24,6 @@ type ringEnd struct {
 	at       uint64
 	geometry ring.Geometry
 	call     abi.Call
-	memory   *byte // the first byte, to know a window that was made anew
 	producer *ring.Producer
 	consumer *ring.Consumer
 }
@@ -36,7 +35,7 @@ func (i *Instance) ring(c abi.Call, a *abi.Args) abi.Status {
 	if status != abi.StatusOK {
 		return status
 	}
-	deadline := min(int64(min(a.W[3], uint64(ringWaitNSMax))), ringWaitNSMax) //nolint:gosec // G115: bounded first
+	deadline := int64(min(a.W[3], uint64(ringWaitNSMax)))
 	for {
 		turn := time.Duration(min(deadline, turnNS))
 		if c == abi.SessionRingSend {
@@ -60,7 +59,7 @@ func (i *Instance) ring(c abi.Call, a *abi.Args) abi.Status {
 // ringAt finds the end of a ring, or makes it when it is used for the first
 // time. StatusRange for what is in no shared window.
 func (i *Instance) ringAt(c abi.Call, at, message, slots uint64) (*ringEnd, abi.Status) {
-	g := ring.Geometry{MessageBytes: int(min(message, ring.MessageBytesMax+1)), Slots: int(min(slots, ring.SlotsMax+1))} //nolint:gosec // G115: bounded
+	g := ring.Geometry{MessageBytes: int(min(message, ring.MessageBytesMax+1)), Slots: int(min(slots, ring.SlotsMax+1))}
 	if message == 0 || slots == 0 || message > ring.MessageBytesMax || slots > ring.SlotsMax {
 		return nil, abi.StatusBadArgument
 	}
@@ -77,7 +76,7 @@ func (i *Instance) ringAt(c abi.Call, at, message, slots uint64) (*ringEnd, abi.
 	if len(i.rings) == ringsMax {
 		return nil, abi.StatusLimit
 	}
-	e := ringEnd{at: at, geometry: g, call: c, memory: &memory[0]}
+	e := ringEnd{at: at, geometry: g, call: c}
 	var err error
 	if c == abi.SessionRingSend {
 		e.producer, err = ring.NewProducer(memory, g)

@@ -2,7 +2,7 @@ package wasm
 
 import (
 	"runtime"
-	"sort"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,7 +139,7 @@ func TestBudget(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	exit := <-done
-	sort.Slice(pauses, func(i, j int) bool { return pauses[i] < pauses[j] })
+	slices.Sort(pauses)
 	used := time.Duration(program.Usage().CPUNanoseconds)
 	t.Logf("%d collections, median %v, longest %v; charged %v in %v", len(pauses), pauses[len(pauses)/2], pauses[len(pauses)-1], used, time.Since(begin))
 	if exit.Cause != capsule.CauseBudget {
@@ -177,7 +177,7 @@ func TestKilled(t *testing.T) {
 		t.Fatal(status)
 	}
 	program := w.start(spin(), victim, capsule.Spec{})
-	time.AfterFunc(20*time.Millisecond, func() { w.root.Invoke(h, abi.TaskKill, &abi.Args{}) })
+	time.AfterFunc(20*time.Millisecond, func() { _ = w.root.Invoke(h, abi.TaskKill, &abi.Args{}) })
 	within(t, 5*time.Second, func() {
 		if exit := program.Run(); exit.Cause != capsule.CauseStopped {
 			t.Errorf("%+v", exit)

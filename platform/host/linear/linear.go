@@ -297,7 +297,7 @@ func fileBytes(fd int) (uint64, error) {
 	for {
 		err := unix.Fstat(fd, &stat)
 		if err == nil {
-			return uint64(max(stat.Size, 0)), nil //nolint:gosec // G115: not negative
+			return uint64(max(stat.Size, 0)), nil
 		}
 		if !errors.Is(err, unix.EINTR) {
 			return 0, fmt.Errorf("fstat: %w", err)
