@@ -50,6 +50,17 @@ type Folder struct {
 // point to is not part of the folder. A signature that does not fit is an
 // error.
 func Load(name string) (*Folder, error) {
+	f, err := LoadUnsigned(name)
+	if err != nil || f.Signature == nil {
+		return f, err
+	}
+	f.Manifest.Signer, err = Verify(f.Signature, f.Text, f.Files)
+	return f, err
+}
+
+// LoadUnsigned is Load for whoever is about to sign: whether the signature that
+// is there fits is not asked, and Manifest.Signer is empty.
+func LoadUnsigned(name string) (*Folder, error) {
 	folder, file := filepath.Split(name)
 	if info, err := os.Stat(name); err != nil {
 		return nil, fmt.Errorf("%w: name a capsule's folder, or its %s", err, FileName)
@@ -77,14 +88,9 @@ func Load(name string) (*Folder, error) {
 		return nil, err
 	}
 	f.Signature, err = readAll(root, file+".sig", SignatureBytesMax)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		f.Signature = nil
+	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
-	case err != nil:
-		return nil, err
 	}
-	f.Manifest.Signer, err = Verify(f.Signature, f.Text, f.Files)
 	return f, err
 }
 

@@ -16,36 +16,52 @@ import (
 
 // capsOptions are what 'phi caps' was asked.
 type capsOptions struct {
-	reach, print, asJSON bool
-	manifest, object     string
+	nodeOptions
+
+	reach, print     bool
+	manifest, object string
 }
 
 func newCaps() *cobra.Command {
 	var o capsOptions
 	c := &cobra.Command{
-		Use:   "caps",
-		Short: "Show what a boot manifest grants, and who can reach what",
-		Long: `Boots a manifest on a node in memory, reads from the kernel who holds what, and
-prints for each object who can use it.
+		Use:   "caps [CAPSULE]",
+		Short: "Show who holds what on the node, or what a boot manifest grants",
+		Long: `Shows every capability of the node that runs: for each object who made it, and
+below, who has it from whom. With CAPSULE, only the objects that it holds.
+
+With --reach it asks no node. It boots a manifest in memory, reads from the kernel
+who holds what, and prints for each object who can use it:
 
   *  the task can use the object now
   o  it could come to use it, if every task did its best to help
   -  it holds something of the object, and can never use it
 
 A task that is not listed under an object can never reach it.`,
-		Example: "  phi caps --reach\n  phi caps --reach --object outbox --json\n  phi caps --print > mine.yaml\n  phi caps --reach --manifest mine.yaml",
-		Args:    cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if o.reach == o.print {
-				return errors.New("say what to show: --reach or --print")
+		Example:           "  phi caps\n  phi caps greeter --json\n  phi caps --reach --object outbox --json\n  phi caps --print > mine.yaml\n  phi caps --reach --manifest mine.yaml",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: o.completes(capsuleNames),
+	}
+	o.asks(c, o.live)
+	live := c.RunE
+	c.RunE = func(c *cobra.Command, arguments []string) error {
+		if o.reach && o.print {
+			return errors.New("say what to show: --reach or --print")
+		}
+		if !o.reach && !o.print {
+			if o.manifest != "" {
+				return errors.New("say what to do with the manifest: --reach or --print")
 			}
-			return does(func(c *cobra.Command, _ []string) error { return o.run(c.OutOrStdout()) })(c, nil)
-		},
+			return live(c, arguments)
+		}
+		if len(arguments) > 0 {
+			return errors.New("--reach and --print are about a manifest and take no capsule: use --object")
+		}
+		return does(func(c *cobra.Command, _ []string) error { return o.run(c.OutOrStdout()) })(c, nil)
 	}
 	flags := c.Flags()
-	flags.BoolVar(&o.reach, "reach", false, "print who can reach what")
-	flags.BoolVar(&o.print, "print", false, "print the manifest, to start one's own from")
-	flags.BoolVar(&o.asJSON, "json", false, "print JSON (with --reach)")
+	flags.BoolVar(&o.reach, "reach", false, "print who can reach what by a boot manifest")
+	flags.BoolVar(&o.print, "print", false, "print the boot manifest, to start one's own from")
 	flags.StringVar(&o.manifest, "manifest", "", "boot this manifest and not the built-in one")
 	flags.StringVar(&o.object, "object", "", "only this object")
 	return c

@@ -2,16 +2,22 @@
 // verb has a file of its own. `phi help` lists the verbs.
 //
 // It exits with 0 when it did what was asked, with 1 when it could not or when
-// what it checked is not in order, and with 2 when the command line is wrong.
+// what it checked is not in order, with 2 when the command line is wrong, and
+// with 3 when it asks a node and none runs.
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"phios/api/control"
+	"phios/capsule/worker"
+	"phios/platform/host/jail"
 )
 
 // The exit codes.
@@ -19,9 +25,17 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitNoNode  = 3
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+// main is two programs: phi, and what runs in a jail. Which one it is must be
+// known before anything else happens.
+func main() {
+	if inside := jail.Main(); inside != nil {
+		os.Exit(worker.Main(inside))
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // failure is an error of a verb that understood what it was asked. What is not
 // a failure was said wrongly, and is a matter of usage.
@@ -47,12 +61,30 @@ func run(arguments []string, out, problems io.Writer) int {
 	case errors.Is(err, errReported):
 		return exitFailure
 	case errors.As(err, &failed):
-		say(problems, "phi: %v\n", err)
-		return exitFailure
+		return report(command, problems, err)
 	default:
 		say(problems, "phi: %v\nSee '%s --help'.\n", err, command.CommandPath())
 		return exitUsage
 	}
+}
+
+// report says what went wrong, as JSON to whoever wanted JSON, and returns the
+// exit code.
+func report(command *cobra.Command, problems io.Writer, err error) int {
+	var refused *control.Error
+	isNode := errors.As(err, &refused)
+	if flag := command.Flags().Lookup("json"); flag != nil && flag.Value.String() == "true" {
+		if !isNode {
+			refused = &control.Error{Code: control.CodeFailed, Message: err.Error()}
+		}
+		_ = json.NewEncoder(problems).Encode(map[string]*control.Error{"error": refused}) // as with say
+	} else {
+		say(problems, "phi: %s\n", lines(err.Error()))
+	}
+	if isNode && refused.Code == control.CodeNoNode {
+		return exitNoNode
+	}
+	return exitFailure
 }
 
 // say writes to a terminal or a pipe. When that fails nobody is left to tell.
@@ -63,14 +95,25 @@ func say(to io.Writer, format string, values ...any) {
 // newRoot returns the program with all its verbs.
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "phi",
-		Short:         "ΦOS, a capability operating system for AI agents",
+		Use:   "phi",
+		Short: "ΦOS, a capability operating system for AI agents",
+		Long: `ΦOS, a capability operating system for AI agents.
+
+Exit codes: 0 it did what was asked; 1 it could not, or what it checked is not in
+order; 2 the command line is wrong; 3 it asks a node and none runs.`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(newBench(), newCaps(), newJournal(), newTour(), newVerify(), newVersion())
+	root.AddCommand(
+		newUp(), newDown(), newInfo(),
+		newNew(), newSign(), newInstall(), newImages(),
+		newRun(), newPs(), newTop(), newInspect(), newLogs(), newCall(), newKill(),
+		newGrant(), newRevoke(), newDenials(), newPropose(), newCaps(),
+		newReload(), newFreeze(), newThaw(),
+		newBench(), newJournal(), newTour(), newVerify(), newVersion(),
+	)
 	return root
 }
 

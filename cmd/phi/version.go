@@ -29,11 +29,8 @@ func newVersion() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: does(func(c *cobra.Command, _ []string) error {
 			v := version{
-				Module: "phios", Version: "devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+				Module: "phios", Version: buildVersion(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 				Calls: abi.CallCount - 1, Journal: journal.FormatVersion,
-			}
-			if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-				v.Version = info.Main.Version
 			}
 			if asJSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(v)
@@ -44,4 +41,12 @@ func newVersion() *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// buildVersion returns the version that this binary was built as.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
 }

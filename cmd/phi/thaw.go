@@ -1,0 +1,33 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"phios/api/control"
+)
+
+func newThaw() *cobra.Command {
+	var o nodeOptions
+	var r control.ThawRequest
+	c := o.asks(&cobra.Command{
+		Use:   "thaw FILE",
+		Short: "Let a capsule go on from where it was frozen",
+		Args:  cobra.ExactArgs(1),
+	}, func(c *cobra.Command, arguments []string, node *control.Client) error {
+		file, err := os.Open(arguments[0])
+		if err != nil {
+			return err
+		}
+		defer file.Close() //nolint:errcheck // nothing was written
+		one, err := node.Thaw(c.Context(), r, file)
+		if err != nil {
+			return err
+		}
+		return o.show(c, one, func(w io.Writer) { say(w, "%s goes on (%s, %s)\n", one.Name, one.State, one.Tier) })
+	})
+	c.Flags().StringVar(&r.As, "as", "", "what to call it (default as before)")
+	return c
+}
