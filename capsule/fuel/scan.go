@@ -7,17 +7,31 @@ type frame struct {
 	// loop; other is the cost of the arm before the else.
 	cost, other uint32
 	head        int32 // The edit that charges a loop.
+	// wraps counts the blocks up to this one, and it, that the rewritten form
+	// has besides; see writer.loop.
+	wraps uint32
 }
 
 // edit is one difference between a body and its rewritten form: the bytes
-// from at to end give way to an instruction. The one edit with op 0 is a
-// charge of arg units; all others have a function's index: opBulk is a bulk
-// operation that the function does when it is long.
+// from at to end give way to what op says.
+//
+//	opNone        a charge of arg units; of none, nothing
+//	opLoop        a loop that charges arg units each turn
+//	opEnd         the end of such a loop
+//	opBulk        a bulk operation, done by function arg when it is long
+//	opIndex       arg alone, an index
+//	any other     this instruction with the index arg
 type edit struct {
 	at, end int32
 	op      byte
 	arg     uint32
 }
+
+// What no instruction of one index is.
+const (
+	opNone  = 0x00
+	opIndex = 0x01
+)
 
 // scanner reads function bodies and finds what to change in them. It is used
 // for one after the other and keeps its memory.
@@ -117,7 +131,7 @@ func (s *scanner) control(op byte, c class, at int) {
 	top := &s.frames[len(s.frames)-1]
 	switch c { //nolint:exhaustive // instruction has the others.
 	case classBlock:
-		s.block(op)
+		s.block(op, at)
 		return // It decides itself whether the code was straight so far.
 	case classElse:
 		if top.op != opIf {
@@ -127,11 +141,16 @@ func (s *scanner) control(op byte, c class, at int) {
 	case classEnd:
 		s.end()
 	case classLabel:
-		r.index("label", len(s.frames))
+		if label, moved := s.label(); label != moved {
+			s.replace(at, op, moved)
+		}
 	case classTable:
 		n := r.count("labels", FunctionBytesMax)
 		for i := 0; i <= n && r.err == nil; i++ {
-			r.index("label", len(s.frames))
+			at = r.p
+			if label, moved := s.label(); label != moved {
+				s.replace(at, opIndex, moved)
+			}
 		}
 	case classCall:
 		s.call(op, at)
@@ -159,9 +178,18 @@ func (s *scanner) call(op byte, at int) {
 	}
 }
 
+// label reads a label and returns it and what it is in the rewritten form,
+// where loops that it leads out of are two.
+func (s *scanner) label() (label, moved uint32) {
+	label = s.r.index("label", len(s.frames))
+	top := len(s.frames) - 1
+	return label, label + s.frames[top].wraps - s.frames[top-int(label)].wraps
+}
+
 // block opens a block, loop or if.
-func (s *scanner) block(op byte) {
+func (s *scanner) block(op byte, at int) {
 	r := &s.r
+	params := 0
 	if r.p < len(r.b) && r.b[r.p] == blockEmpty {
 		r.p++
 	} else if r.p < len(r.b) && r.b[r.p] >= 0x40 && r.b[r.p] < 0x80 {
@@ -170,17 +198,23 @@ func (s *scanner) block(op byte) {
 		r.fail(ErrMalformed, "block of type %d of %d", t, len(s.m.params))
 	} else {
 		s.m.facts.Uses |= FeatureMultiValue
+		params = s.m.params[t]
 	}
 	if len(s.frames) >= NestingMax {
 		r.fail(ErrLimit, "blocks nested %d deep; at most that", NestingMax)
 	}
-	f := frame{op: op}
+	f := frame{op: op, wraps: s.frames[len(s.frames)-1].wraps}
 	if op == opLoop {
 		f.head = int32(len(s.edits)) //nolint:gosec // At most FunctionBytesMax.
 		if s.straight && len(s.frames) == 1 {
 			s.first = f.head
 		}
-		s.edits = append(s.edits, edit{at: int32(r.p), end: int32(r.p)}) //nolint:gosec // At most ModuleBytesMax.
+		if params == 0 {
+			f.wraps += loopWraps
+			s.replace(at, opLoop, 0)
+		} else {
+			s.replace(r.p, opNone, 0)
+		}
 	}
 	s.straight = false
 	s.frames = append(s.frames, f)
@@ -193,6 +227,9 @@ func (s *scanner) end() {
 	switch cost := max(f.cost, f.other, 1); f.op {
 	case opLoop:
 		s.edits[f.head].arg = cost
+		if s.edits[f.head].op == opLoop {
+			s.replace(s.r.p, opEnd, 0)
+		}
 	case opEnd:
 		// A function that always comes to a loop at once pays there, if that
 		// makes the loop's turns not much dearer: compilers that put a whole

@@ -249,9 +249,15 @@ func (w *writer) function(i int) error {
 // edit appends what comes in the place of some of the guest's code.
 func (w *writer) edit(b []byte, e edit) []byte {
 	switch e.op {
+	case opLoop:
+		return w.loop(b, e)
 	case opBulk:
 		return w.short(b, e)
-	case 0:
+	case opEnd:
+		return w.loopEnd(b)
+	case opIndex:
+		return appendU(b, e.arg)
+	case opNone:
 		if e.arg == 0 {
 			return b
 		}
@@ -259,6 +265,53 @@ func (w *writer) edit(b []byte, e edit) []byte {
 	default:
 		return appendU(append(b, e.op), e.arg)
 	}
+}
+
+// loopWraps is how many blocks stand around a loop that is charged by loop.
+const loopWraps = 3
+
+// loop appends the head of a loop that charges on each turn. It looks for fuel
+// before it takes any. When there is none, it leaves for code beside it that
+// asks for some and enters it again: as the loop takes no parameters, all its
+// state is in locals. A call inside the loop, even if never made, would cost
+// it its registers.
+//
+//	block out
+//	  loop
+//	    block low
+//	      loop
+//	        <no fuel?> br_if low
+//	        <charge>
+//	        ...
+//	      end
+//	      br out
+//	    end
+//	    call spent
+//	    br 0
+//	  end
+//	end
+func (w *writer) loop(b []byte, e edit) []byte {
+	head := w.scan.r.b[e.at:e.end]
+	b = append(append(b, opBlock), head[1:]...)
+	b = append(b, opLoop, blockEmpty, opBlock, blockEmpty)
+	b = w.low(append(b, head...))
+	b = append(b, opBrIf, 1)
+	b = appendU(append(b, opGlobalGet), w.fuel())
+	b = appendS(append(b, opI64Const), int64(e.arg))
+	return appendU(append(b, opI64Sub, opGlobalSet), w.fuel())
+}
+
+// loopEnd appends what follows the end of a loop.
+func (w *writer) loopEnd(b []byte) []byte {
+	b = append(b, opBr, 2, opEnd, opCall)
+	b = appendU(b, w.spent())
+	return append(b, opBr, 0, opEnd, opUnreachable, opEnd)
+}
+
+// low appends what pushes whether the fuel is spent.
+func (w *writer) low(b []byte) []byte {
+	b = appendU(append(b, opGlobalGet), w.fuel())
+	return append(b, opI64Const, 0, opI64LtS)
 }
 
 // short appends a bulk operation on memory that goes on as it was when it is
@@ -288,7 +341,6 @@ func (w *writer) charge(b []byte, cost uint32) []byte {
 // local in between was tried: the engine forwards the store just as well.
 func (w *writer) check(b []byte) []byte {
 	b = appendU(append(b, opGlobalSet), w.fuel())
-	b = appendU(append(b, opGlobalGet), w.fuel())
-	b = append(b, opI64Const, 0, opI64LtS, opIf, blockEmpty, opCall)
+	b = append(w.low(b), opIf, blockEmpty, opCall)
 	return append(appendU(b, w.spent()), opEnd)
 }
