@@ -107,7 +107,7 @@ func (h *holder) open(path string, flags ops.OpenFlags) abi.Handle {
 	return m.Handles[0]
 }
 
-// TestHoldersLeftNothing calls with capabilities in the request: a server that
+// TestHandlesAreNotKept calls with capabilities in the request: a server that
 // kept them would have its table filled by whoever likes to.
 func TestHandlesAreNotKept(t *testing.T) {
 	w := newWorld(t)
@@ -188,6 +188,63 @@ func TestAbandonedFiles(t *testing.T) {
 	}
 	if _, _, status := h.ask(first, ops.Request{Operation: ops.Stat}); status.OK() {
 		t.Error("the oldest is open")
+	}
+}
+
+// TestExpiredGrant: what was opened through a grant ends with it.
+func TestExpiredGrant(t *testing.T) {
+	w := newWorld(t)
+	h := w.holder(everything)
+	const life = 200_000_000
+	g, status := w.folder.GrantUntil(w.server, everything, abi.LabelTop(), w.node.Machine().Now()+life)
+	if !status.OK() {
+		t.Fatal(status)
+	}
+	mint := g.Mint()
+	if h.folder, status = w.node.Kernel().BootGrant(w.server, g.Handle, h.port, &mint); !status.OK() {
+		t.Fatal(status)
+	}
+	file := h.open("a", ops.OpenRead|ops.OpenWrite|ops.OpenCreate)
+	if _, problem, status := h.ask(file, ops.Request{Operation: ops.Write, Data: []byte("x")}); !status.OK() || problem != 0 {
+		t.Fatalf("before the end: %v, %d", status, problem)
+	}
+	parker := w.node.Machine().NewParker()
+	for end := w.node.Machine().Now() + life; w.node.Machine().Now() <= end; {
+		parker.Park(end + 1)
+	}
+	for _, to := range []abi.Handle{file, h.folder} {
+		if _, _, status := h.ask(to, ops.Request{Operation: ops.Stat}); status != abi.StatusExpired {
+			t.Errorf("after the end: %v", status)
+		}
+	}
+}
+
+// TestCeiling: data above a grant's ceiling goes neither into the folder nor
+// into a file that was opened through it.
+func TestCeiling(t *testing.T) {
+	w := newWorld(t)
+	h := w.holder(everything)
+	public := abi.LabelTop()
+	public.Sources = 0
+	g, status := w.folder.Grant(w.server, everything, public)
+	if !status.OK() {
+		t.Fatal(status)
+	}
+	mint := g.Mint()
+	if h.folder, status = w.node.Kernel().BootGrant(w.server, g.Handle, h.port, &mint); !status.OK() {
+		t.Fatal(status)
+	}
+	file := h.open("a", ops.OpenRead|ops.OpenWrite|ops.OpenCreate)
+	for _, to := range []abi.Handle{file, h.folder} {
+		var m abi.Message
+		r := ops.Request{Operation: ops.Stat}
+		if status := r.Put(&m); !status.OK() {
+			t.Fatal(status)
+		}
+		m.Label = abi.Label{Sources: 1}
+		if status := h.port.Invoke(to, abi.EndpointCall, &abi.Args{Message: &m}); status != abi.StatusLabel {
+			t.Errorf("data above the ceiling: %v", status)
+		}
 	}
 }
 

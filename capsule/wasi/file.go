@@ -13,7 +13,7 @@ func fdRead(l *Layer, c *call) Errno {
 	if errno != errnoOK {
 		return errno
 	}
-	list, errno := c.vectors(c.u32(1), c.u32(2))
+	list, errno := l.vectors(c, c.u32(1), c.u32(2))
 	if errno != errnoOK {
 		return errno
 	}
@@ -47,7 +47,7 @@ func fdPread(l *Layer, c *call) Errno {
 	if errno != errnoOK {
 		return errno
 	}
-	list, errno := c.vectors(c.u32(1), c.u32(2))
+	list, errno := l.vectors(c, c.u32(1), c.u32(2))
 	if errno != errnoOK {
 		return errno
 	}
@@ -120,7 +120,7 @@ func fdWrite(l *Layer, c *call) Errno {
 	if errno != errnoOK {
 		return errno
 	}
-	list, errno := c.vectors(c.u32(1), c.u32(2))
+	list, errno := l.vectors(c, c.u32(1), c.u32(2))
 	if errno != errnoOK {
 		return errno
 	}
@@ -150,7 +150,7 @@ func fdPwrite(l *Layer, c *call) Errno {
 	if errno != errnoOK {
 		return errno
 	}
-	list, errno := c.vectors(c.u32(1), c.u32(2))
+	list, errno := l.vectors(c, c.u32(1), c.u32(2))
 	if errno != errnoOK {
 		return errno
 	}

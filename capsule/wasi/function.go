@@ -60,7 +60,9 @@ func Functions() []Function {
 	for _, r := range rows {
 		f := Function{Name: r.name, Params: kinds(r.params), Results: []ValueKind{I32}}
 		f.Call = func(l *Layer, m Memory, stack []uint64) {
-			stack[0] = uint64(r.do(l, &call{m, stack}))
+			l.current = call{m, stack}
+			stack[0] = uint64(r.do(l, &l.current))
+			l.current = call{}
 		}
 		if r.name == "proc_exit" {
 			f.Results = nil

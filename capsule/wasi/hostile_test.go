@@ -4,13 +4,16 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"phios/abi"
 	"phios/capsule/ambient"
+	"phios/capsule/ambient/ops"
 	"phios/capsule/wasi"
+	"phios/kernel/gate"
 )
 
 // TestHostilePointers calls every function with numbers that lie at every
@@ -63,6 +66,83 @@ func TestHostilePointers(t *testing.T) {
 	}
 	if entries, _ := filepath.Glob(filepath.Join(filepath.Dir(folder), "*")); len(entries) != 1 {
 		t.Errorf("something lies beside the folder: %v", entries)
+	}
+}
+
+// liar answers every request with something.
+type liar struct {
+	mu     sync.Mutex
+	r      *rand.Rand
+	spare  abi.Handle
+	answer int
+}
+
+// Serve answers.
+func (s *liar) Serve(_ *gate.Port, m *abi.Message) abi.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range m.Words {
+		m.Words[i] = s.r.Uint64() >> s.r.IntN(64)
+	}
+	if s.r.IntN(3) > 0 {
+		m.Words[ops.WordProblem] = 0
+	}
+	for i := range m.Data {
+		m.Data[i] = byte(s.r.Uint32() & s.r.Uint32() & s.r.Uint32())
+	}
+	m.Length = uint16(s.r.IntN(abi.MessageBytesMax + 1))
+	m.HandleCount = uint8(s.r.IntN(3))
+	for i := range m.HandleCount {
+		m.Handles[i] = s.spare
+	}
+	s.answer++
+	if s.r.IntN(20) == 0 {
+		return abi.Status(s.r.IntN(abi.StatusCount))
+	}
+	return abi.StatusOK
+}
+
+// TestHostileServers lets a program's surroundings be served by one who
+// answers anything: nothing may panic, and what came with the answers is not
+// left in the program's table.
+func TestHostileServers(t *testing.T) {
+	w := newWorld(t)
+	s := &liar{r: rand.New(rand.NewPCG(5, 6)), spare: w.budget}
+	h, status := ambient.Provide(w.server, w.budget, s)
+	if !status.OK() {
+		t.Fatal(status)
+	}
+	for _, name := range []string{wasi.NameClock, wasi.NameRandom, "data"} {
+		w.grant(name, h, ambient.Callable())
+	}
+	w.folders = []wasi.Folder{{Name: "data", Path: "/"}}
+	w.start(wasi.Config{})
+	before, _ := w.slots()
+	functions := wasi.Functions()
+	for range 100_000 {
+		f := functions[s.r.IntN(len(functions))]
+		if f.Name == "poll_oneoff" || f.Name == "fd_renumber" {
+			continue // a clock that lies may make it wait for ever
+		}
+		stack := make([]uint64, max(1, len(f.Params)))
+		for i := range stack {
+			stack[i] = uint64(s.r.IntN(1 << (3 + s.r.IntN(14))))
+		}
+		if len(stack) > 0 && s.r.IntN(2) == 0 {
+			stack[0] = 3 + uint64(s.r.IntN(4))
+		}
+		if f.Name == "fd_close" && stack[0] == 3 {
+			continue // that would be all
+		}
+		f.Call(w.layer, w.memory, stack)
+	}
+	if s.answer < 10_000 {
+		t.Errorf("the server was asked only %d times", s.answer)
+	}
+	w.layer.Close()
+	w.layer = nil
+	if after, _ := w.slots(); after > before+2 { // and those of slots itself
+		t.Errorf("the program had %d capabilities and has %d", before, after)
 	}
 }
 

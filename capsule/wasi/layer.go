@@ -71,8 +71,13 @@ type Layer struct {
 	bell    abi.Handle // what it sleeps on, zero when not made
 	silent  bool       // it cannot be made
 
-	message abi.Message // for requests; too large for each call's stack
+	// For requests: what is passed to a door escapes, and would be allocated in
+	// each call.
+	message abi.Message
 	request ops.Request
+	asking  abi.Args
+	current call
+	buffers []vector
 
 	exited bool
 	code   uint32
@@ -175,14 +180,18 @@ func (l *Layer) ask(h abi.Handle, r ops.Request) (*abi.Message, Errno) {
 	if status := l.request.Put(m); !status.OK() {
 		return nil, errnoNametoolong // only paths can be too long
 	}
-	if status := l.invoke(h, abi.EndpointCall, &abi.Args{Message: m}); !status.OK() {
+	l.asking = abi.Args{Message: m}
+	if status := l.invoke(h, abi.EndpointCall, &l.asking); !status.OK() {
 		return nil, errnoOf(status)
 	}
 	if status := m.Check(); !status.OK() {
 		return nil, errnoIO // the server speaks another language
 	}
-	if p := ops.ParseProblem(m); p != ops.ProblemNone {
-		l.dropAll(m)
+	p := ops.ParseProblem(m)
+	if p != ops.ProblemNone || r.Operation != ops.Open {
+		l.dropAll(m) // nobody asked for them, and they would fill the table
+	}
+	if p != ops.ProblemNone {
 		return nil, errnoOfProblem(p)
 	}
 	return m, errnoOK

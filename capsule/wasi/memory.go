@@ -81,8 +81,8 @@ func hasZero(s string) bool {
 type vector struct{ at, n uint32 }
 
 // vectors reads the list of buffers: at most VectorsMax, and of them as many
-// bytes as TransferBytesMax.
-func (c *call) vectors(at, count uint32) ([]vector, Errno) {
+// bytes as TransferBytesMax. The list is good until the next call.
+func (l *Layer) vectors(c *call, at, count uint32) ([]vector, Errno) {
 	if count > VectorsMax {
 		return nil, errnoInval
 	}
@@ -90,7 +90,8 @@ func (c *call) vectors(at, count uint32) ([]vector, Errno) {
 	if !ok {
 		return nil, errnoFault
 	}
-	list, room := make([]vector, 0, count), uint32(TransferBytesMax)
+	room := uint32(TransferBytesMax)
+	l.buffers = l.buffers[:0]
 	for i := range int(count) {
 		v := vector{binary.LittleEndian.Uint32(b[8*i:]), binary.LittleEndian.Uint32(b[8*i+4:])}
 		if !c.writable(v.at, v.n) {
@@ -99,8 +100,8 @@ func (c *call) vectors(at, count uint32) ([]vector, Errno) {
 		v.n = min(v.n, room)
 		room -= v.n
 		if v.n > 0 {
-			list = append(list, v)
+			l.buffers = append(l.buffers, v)
 		}
 	}
-	return list, errnoOK
+	return l.buffers, errnoOK
 }

@@ -14,7 +14,7 @@ import (
 
 // world is a node with one task that serves and one whose program uses WASI.
 type world struct {
-	t              *testing.T
+	t              testing.TB
 	node           *system.Node
 	server, guest  *gate.Port
 	budget, purse  abi.Handle
@@ -52,7 +52,7 @@ func (d door) Named(name string) (abi.Handle, abi.Status) {
 	return 0, abi.StatusDenied
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	node, err := system.Start(system.Config{})
 	if err != nil {
