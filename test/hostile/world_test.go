@@ -1,0 +1,189 @@
+package hostile
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"phios/abi"
+	"phios/api/control"
+	"phios/system"
+	"phios/system/capsules"
+)
+
+// world is a node, reached as people reach it: through its socket.
+type world struct {
+	*control.Client
+
+	t testing.TB
+}
+
+// soon is how long anything may take that is not under attack.
+const soon = 2 * time.Second
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "phi") // short: a socket's path is
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := capsules.Start(capsules.Config{DataDir: folder, Version: "test", Node: system.Config{Seed: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = os.RemoveAll(folder) // a folder that stays harms no other test
+	})
+	w := &world{Client: &control.Client{Socket: filepath.Join(folder, control.SocketName)}, t: t}
+	w.run("witness", "inline", compile(t, harmSource(t)))
+	w.warm()
+	return w
+}
+
+// warm lets the node make what it keeps for calls at once, so that it does not
+// look like something lost.
+func (w *world) warm() {
+	var all sync.WaitGroup
+	for range 64 {
+		all.Go(func() { w.ask("witness", "l", soon) })
+	}
+	all.Wait()
+}
+
+// harmSource is the program that does what it is told.
+func harmSource(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/harm.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// compile makes a module of a C program without any library.
+func compile(t testing.TB, source string) []byte {
+	t.Helper()
+	folder := t.TempDir()
+	from, to := filepath.Join(folder, "a.c"), filepath.Join(folder, "a.wasm")
+	if err := os.WriteFile(from, []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := exec.CommandContext(t.Context(), "clang", "--target=wasm32", "-nostdlib", "-O2", "-Wl,--no-entry", "-o", to, from).CombinedOutput()
+	if err != nil {
+		t.Fatalf("clang: %v\n%s\ninstall it: internal/setup/setup.sh clang", err, text)
+	}
+	module, err := os.ReadFile(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return module
+}
+
+// run installs a module and runs it. Its budget is small.
+func (w *world) run(name, tier string, module []byte, more ...string) {
+	w.t.Helper()
+	manifest := fmt.Sprintf(`version: 1
+name: %s
+image: a.wasm
+tier: %s
+serves: 16
+budget: {memory: 8MiB, cpu: 500ms, slots: 64}
+restart: {policy: never}
+%s
+`, name, tier, strings.Join(more, "\n"))
+	r := control.InstallRequest{Manifest: manifest, Files: []control.File{{Name: "a.wasm", Size: int64(len(module))}}}
+	if _, err := w.Install(w.t.Context(), r, func(control.File) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(module)), nil }, nil); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.Run(w.t.Context(), control.RunRequest{Capsule: name, Wait: true}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// ask sends a text with a limit and returns the answer, or the code of the
+// refusal.
+func (w *world) ask(name, text string, limit time.Duration) (answer, code string) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
+	defer cancel()
+	a, err := w.Call(ctx, control.CallRequest{Capsule: name, Text: text})
+	if err == nil {
+		return a.Text, ""
+	}
+	if e, ok := err.(*control.Error); ok { //nolint:errorlint // the client returns it as it is
+		return "", e.Code
+	}
+	return "", err.Error()
+}
+
+// numbers reads what the harmful program answers.
+func (w *world) numbers(answer string) (n [4]uint64) {
+	w.t.Helper()
+	if _, err := fmt.Sscanf(answer, "%x %x %x %x", &n[0], &n[1], &n[2], &n[3]); err != nil {
+		w.t.Fatalf("answer %q: %v", answer, err)
+	}
+	return n
+}
+
+// others asks the witness until stop is closed: while one capsule attacks, the
+// others are answered in time.
+func (w *world) others(stop <-chan struct{}) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		for {
+			begin := time.Now()
+			if _, code := w.ask("witness", "l", soon); code != "" {
+				done <- fmt.Errorf("the witness was refused: %s", code)
+				return
+			}
+			if took := time.Since(begin); took > soon {
+				done <- fmt.Errorf("the witness waited %v", took)
+				return
+			}
+			select {
+			case <-stop:
+				done <- nil
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	return done
+}
+
+// available is what the supervisor has to give.
+func (w *world) available() abi.Amounts {
+	w.t.Helper()
+	i, err := w.Info(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return i.Budget
+}
+
+// gone kills a capsule and waits until all that it held is back.
+func (w *world) gone(name string, before abi.Amounts) {
+	w.t.Helper()
+	if err := w.Kill(w.t.Context(), name); err != nil {
+		w.t.Logf("kill %s: %v", name, err) // it may have died of its attack
+	}
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		now := w.available()
+		if now[abi.ResourceMemory] == before[abi.ResourceMemory] && now[abi.ResourceSlots] == before[abi.ResourceSlots] {
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("%s is gone, and the supervisor has %v of what were %v", name, now, before)
+		}
+	}
+}
