@@ -330,3 +330,16 @@ func TestSharedRegion(t *testing.T) {
 		}
 	}
 }
+
+// TestTrial uses every noun of sdk/go against the kernel.
+func TestTrial(t *testing.T) {
+	w := newWorld(t)
+	d := w.task()
+	w.grant(w.root.budget, d, "budget", abi.Whole(abi.RightsAll&^(abi.RightEndorse|abi.RightDeclassify)))
+	p, exit := w.start(guest.Go(t, "sdk/go/testdata/trial", guest.Server), d, capsule.Spec{Name: "trial", Argument: 77})
+	if !exit.OK() {
+		t.Fatalf("%+v", exit)
+	}
+	p.expect("go", abi.StatusOK, "ok")
+	p.expect("and again", abi.StatusOK, "ok")
+}

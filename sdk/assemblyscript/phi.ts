@@ -539,7 +539,11 @@ export class Window {
   }
 }
 
-/** Passes messages of one size between two programs through a window that both have. */
+/**
+ * Passes messages of one size between two programs through a window that both
+ * have. After the wait, zero for none, the answer is Status.Timeout, or
+ * Status.Empty without one.
+ */
 export class Ring {
   /** The size of a message is a multiple of 64, the slots a power of two. */
   constructor(readonly at: usize, readonly messageBytes: u32, readonly slots: u32) {}

@@ -395,7 +395,9 @@ typedef struct {
 } phi_ring;
 #define PHI_RING_BYTES(message_bytes, slots) (256u + (message_bytes) * (slots))
 
-/* phi_ring_send and phi_ring_receive wait at most so many nanoseconds. */
+/* phi_ring_send and phi_ring_receive pass one message of message_bytes and wait
+ * at most so many nanoseconds: PHI_ERROR_TIMEOUT, or without a wait
+ * PHI_ERROR_EMPTY. */
 static inline phi_status phi_ring_send(const phi_ring *r, uint64_t wait, const void *bytes, uint32_t n) {
 	return phi_mem_ring_send((uint32_t)(uintptr_t)r->at, r->message_bytes, r->slots, wait, bytes, n);
 }

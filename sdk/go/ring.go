@@ -20,14 +20,16 @@ func RingBytes(messageBytes, slots uint32) uint64 {
 	return head + uint64(messageBytes)*uint64(slots)
 }
 
-// Send passes b on, waiting at most so long for a free slot. StatusTimeout,
-// StatusPeerDead, and StatusState when the other side broke the ring.
+// Send passes b, MessageBytes long, on, waiting at most so long for a free
+// slot. StatusTimeout, without a wait StatusEmpty; StatusPeerDead; StatusState
+// when the other side broke the ring.
 func (r *Ring) Send(b []byte, wait time.Duration) error {
 	p, n := span(b)
 	return memRingSend(r.at(), r.MessageBytes, r.Slots, uint64(max(wait, 0)), p, n).err()
 }
 
-// Receive takes the oldest message into b, waiting at most so long for one.
+// Receive takes the oldest message into b, MessageBytes long, waiting at most
+// so long for one; see Send.
 func (r *Ring) Receive(b []byte, wait time.Duration) error {
 	p, n := span(b)
 	return memRingReceive(r.at(), r.MessageBytes, r.Slots, uint64(max(wait, 0)), p, n).err()
