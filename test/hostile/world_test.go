@@ -55,8 +55,8 @@ func newWorld(t testing.TB) *world {
 // look like something lost.
 func (w *world) warm() {
 	var all sync.WaitGroup
-	for range 64 {
-		all.Go(func() { w.ask("witness", "l", soon) })
+	for range 8 {
+		all.Go(func() { w.ask("witness", "h", soon) }) // long enough to overlap
 	}
 	all.Wait()
 }
