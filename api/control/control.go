@@ -282,6 +282,7 @@ const (
 	StateDone     = "done"     // it ended by itself and is not restarted
 	StateFailed   = "failed"   // it ended too often, or may not be restarted
 	StateKilled   = "killed"   // somebody killed it
+	StateFrozen   = "frozen"   // its state was written, and it waits to be thawed
 )
 
 // Capsule is a capsule in a list.

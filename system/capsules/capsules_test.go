@@ -1,7 +1,14 @@
 package capsules
 
 import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"phios/abi"
@@ -48,5 +55,219 @@ func TestLife(t *testing.T) {
 	if a := w.call("actor", "hello"); a.Words[0] != 1 {
 		t.Errorf("the second life counts %d", a.Words[0])
 	}
-	_ = abi.StatusOK
+
+}
+
+// TestRestart: a program that ends by trap or exit starts again; who was in a
+// call learns that it went; one that does so too often is given up.
+func TestRestart(t *testing.T) {
+	w := newWorld(t)
+	w.install(manifestFor("actor", "restart: {policy: on-failure, delay: 1ms, delay-max: 2ms, limit: 3, window: 1m}"), build(t))
+	w.run("actor")
+	for k, how := range []string{"trap", "exit", "trap"} {
+		w.refused("actor", how, abi.StatusPeerDead)
+		eventually(t, "it serves again", func() bool { return w.state("actor") == control.StateServing })
+		if a := w.call("actor", "hello"); a.Words[0] != 1 {
+			t.Errorf("life %d counts %d", k, a.Words[0])
+		}
+	}
+	w.refused("actor", "trap", abi.StatusPeerDead)
+	eventually(t, "it is given up", func() bool { return w.state("actor") == control.StateFailed })
+	v, err := w.Inspect(t.Context(), "actor")
+	if err != nil || v.Restarts != 3 || v.Exit == nil || v.Exit.Cause != "trap" {
+		t.Errorf("%+v, %v", v.Capsule, err)
+	}
+}
+
+// TestNothingAcceptedIsLost: messages that were accepted before a crash are
+// served by the next life.
+func TestNothingAcceptedIsLost(t *testing.T) {
+	w := newWorld(t)
+	w.install(manifestFor("actor", "restart: {policy: always, delay: 20ms, delay-max: 20ms, limit: 100, window: 1m}"), build(t))
+	w.run("actor")
+	send := func(text string) {
+		t.Helper()
+		if _, err := w.Call(t.Context(), control.CallRequest{Capsule: "actor", Text: text, Send: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("trap")
+	for k := 1; k <= 100; k++ {
+		send(fmt.Sprintf("note %d", k))
+	}
+	eventually(t, "all notes arrive", func() bool {
+		a, err := w.Call(t.Context(), control.CallRequest{Capsule: "actor", Text: "how many"})
+		return err == nil && a.Words[1] == 100 && a.Words[2] == 5050
+	})
+}
+
+// TestProposal: what a capsule was not granted is refused and on record; the
+// proposal is the smallest grant, and with exactly that the same run passes.
+func TestProposal(t *testing.T) {
+	w := newWorld(t)
+	code := build(t)
+	w.install(manifestFor("friend"), code)
+	w.install(manifestFor("actor", "requests:",
+		"  - {name: pal, kind: endpoint, of: friend, rights: [INVOKE, SEND, GRANT], reason: To talk.}",
+		"  - {name: board, kind: region, of: board, bytes: 64KiB, rights: [INVOKE, READ, WRITE, MAP], reason: To draw.}",
+		"  - {name: clock, kind: clock, reason: To know when.}"), code)
+	w.run("friend")
+	w.run("actor")
+	deed := []string{"call pal", "read board", "named clock"}
+	w.refused("actor", deed[0], abi.StatusRights)
+	w.refused("actor", deed[1], abi.StatusDenied) // there is no such region yet
+	w.refused("actor", deed[2], abi.StatusDenied)
+	w.refused("actor", "named nothing", abi.StatusBadHandle)
+	denials, err := w.Denials(t.Context(), "actor")
+	if err != nil || len(denials) != 3 {
+		t.Fatalf("denials %+v, %v", denials, err)
+	}
+	p, err := w.Propose(t.Context(), "actor")
+	if err != nil || len(p.Grants) != 3 || len(p.Unmet) != 0 {
+		t.Fatalf("proposal %+v, %v", p, err)
+	}
+	for k, want := range []string{"board region:board:65536 READ|MAP|INVOKE", "clock clock SEND|INVOKE", "pal endpoint:friend SEND|INVOKE"} {
+		g := p.Grants[k]
+		if got := g.Name + " " + g.Spec + " " + g.Rights.String(); got != want {
+			t.Errorf("proposed %q, want %q", got, want)
+		}
+		if err := w.Grant(t.Context(), g); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, text := range deed {
+		w.call("actor", text)
+	}
+	w.refused("actor", "write board", abi.StatusRights) // nobody granted WRITE
+	if p, err = w.Propose(t.Context(), "actor"); err != nil || len(p.Grants) != 1 || p.Grants[0].Rights.String() != "READ|WRITE|MAP|INVOKE" {
+		t.Errorf("the second proposal is %+v, %v", p, err)
+	}
+	if err := w.Revoke(t.Context(), "actor", "pal"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Call(t.Context(), control.CallRequest{Capsule: "actor", Text: deed[0]}); err == nil {
+		t.Error("what was revoked is used")
+	}
+}
+
+// TestReload swaps a program while many send to it and call it: nothing is
+// lost. A program that fails its probe, or dies soon after, is rolled back.
+func TestReload(t *testing.T) {
+	w := newWorld(t)
+	w.install(manifestFor("actor", "probe: {text: hello, within: 200ms}"), build(t))
+	w.run("actor")
+	w.call("actor", "note 7")
+
+	w.install(manifestFor("actor", "probe: {text: hello, within: 200ms}"), build(t, "BAD"))
+	r, err := w.Reload(t.Context(), control.ReloadRequest{Capsule: "actor"})
+	if err != nil || r.RolledBack == "" || r.To != r.From {
+		t.Fatalf("a program that fails its probe: %+v, %v", r, err)
+	}
+	if a := w.call("actor", "hello"); a.Words[2] != 7 {
+		t.Errorf("after the roll-back the old program has forgotten: %+v", a)
+	}
+
+	w.install(manifestFor("actor", "probe: {text: hello, within: 200ms}"), build(t, `VERSION="two"`))
+	const senders, each = 8, 50
+	var accepted, answered atomic.Int64
+	var group sync.WaitGroup
+	for range senders {
+		group.Go(func() {
+			for k := range each {
+				if _, err := w.Call(context.Background(), control.CallRequest{Capsule: "actor", Text: "note 1", Send: k%2 == 0}); err != nil {
+					t.Errorf("during the reload: %v", err)
+					return
+				}
+				accepted.Add(1)
+			}
+		})
+	}
+	r, err = w.Reload(t.Context(), control.ReloadRequest{Capsule: "actor"})
+	group.Wait()
+	if err != nil || r.RolledBack != "" || r.To == r.From {
+		t.Fatalf("reload: %+v, %v", r, err)
+	}
+	a := w.call("actor", "hello")
+	if a.Text != "two" {
+		t.Errorf("after the reload %q answers", a.Text)
+	}
+	_ = answered.Load()
+	t.Logf("swapped in %v, %d messages, %d of them served by the new program", r.Swapped, accepted.Load(), a.Words[1])
+}
+
+// TestRollBackOnDeath: the new program ends within its window; the old one goes
+// on with what it knew.
+func TestRollBackOnDeath(t *testing.T) {
+	w := newWorld(t)
+	w.install(manifestFor("actor", "probe: {text: hello, within: 5s}"), build(t))
+	w.run("actor")
+	w.call("actor", "note 7")
+	w.install(manifestFor("actor", "probe: {text: hello, within: 5s}"), build(t, `VERSION="two"`))
+	done := make(chan control.Reloaded, 1)
+	go func() {
+		r, err := w.Reload(context.Background(), control.ReloadRequest{Capsule: "actor"})
+		if err != nil {
+			t.Error(err)
+		}
+		done <- r
+	}()
+	eventually(t, "the new program serves", func() bool { return w.call("actor", "hello").Text == "two" })
+	w.refused("actor", "trap", abi.StatusPeerDead)
+	if r := <-done; r.RolledBack == "" {
+		t.Errorf("reloaded: %+v", r)
+	}
+	if a := w.call("actor", "hello"); a.Text != "one" || a.Words[2] != 7 {
+		t.Errorf("after the roll-back: %+v", a)
+	}
+}
+
+// TestResume: a node that comes up in the folder of one that went finds the
+// capsules and what was granted for good.
+func TestResume(t *testing.T) {
+	w := newWorld(t)
+	code := build(t)
+	w.install(manifestFor("friend"), code)
+	w.install(manifestFor("actor", "requests:", "  - {name: pal, kind: endpoint, of: friend, reason: To talk.}"), code)
+	w.run("actor", control.Grant{Name: "pal", Spec: "endpoint:friend"})
+	w.run("friend")
+	w.call("actor", "call pal")
+	w.down()
+	w.up()
+	info, err := w.Info(t.Context())
+	if err != nil || len(info.Resumed) != 2 || info.Recovery != "" {
+		t.Fatalf("resumed %+v, %v", info, err)
+	}
+	eventually(t, "both serve", func() bool {
+		return w.state("actor") == control.StateServing && w.state("friend") == control.StateServing
+	})
+	w.call("actor", "call pal")
+}
+
+// TestBrokenState: a state file that was torn is kept and told of, and the node
+// comes up without it.
+func TestBrokenState(t *testing.T) {
+	w := newWorld(t)
+	w.install(manifestFor("actor"), build(t))
+	w.run("actor")
+	w.down()
+	path := filepath.Join(w.folder, stateName)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, broken := range [][]byte{text[:len(text)/2], []byte("garbage"), bytes.Replace(text, []byte("actor"), []byte("actoR"), 1), {}} {
+		if err := os.WriteFile(path, broken, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.up()
+		info, err := w.Info(t.Context())
+		if err != nil || len(info.Resumed) != 0 || !strings.Contains(info.Recovery, "kept as") {
+			t.Errorf("with %q: %+v, %v", broken[:min(20, len(broken))], info, err)
+		}
+		w.down()
+	}
+	kept, err := filepath.Glob(filepath.Join(w.folder, brokenName+"*"))
+	if err != nil || len(kept) != 4 {
+		t.Errorf("kept %q, %v", kept, err)
+	}
 }

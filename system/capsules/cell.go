@@ -3,6 +3,8 @@ package capsules
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +48,7 @@ type cell struct {
 	state    string                 // guarded by mu
 	restarts int                    // guarded by mu
 	exit     *capsule.Exit          // guarded by mu: of the last instance
+	live     map[*instance]struct{} // guarded by mu: all that are not done
 	swapping bool                   // guarded by mu: a reload decides what serves
 	letter   *abi.Message           // guarded by mu: what a lost instance had in hand
 	changed  chan struct{}          // guarded by mu: closed with the next state
@@ -62,7 +65,7 @@ func (m *Manager) newCell(name string, img *image, o options) (*cell, error) {
 	c := &cell{
 		m: m, name: name, id: m.launches.Add(1), options: o, image: img, logs: newLogs(m.config.Wall),
 		denials: &denials{wall: m.config.Wall}, policy: supervisor.New(img.manifest.Restart),
-		grants: map[string]*grant{}, state: control.StateStarting, changed: make(chan struct{}),
+		grants: map[string]*grant{}, live: map[*instance]struct{}{}, state: control.StateStarting, changed: make(chan struct{}),
 	}
 	if img.manifest.Serves > 0 {
 		var status abi.Status
@@ -130,6 +133,7 @@ func (c *cell) launch(img *image, frozen *thawed) (*instance, error) {
 		return nil, refused("start "+c.name, status)
 	}
 	c.policy.Started(m.time())
+	c.live[i] = struct{}{}
 	return i, nil
 }
 
@@ -232,6 +236,14 @@ func (i *instance) retire() {
 func (c *cell) start(frozen *thawed) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.startLocked(frozen)
+}
+
+// startLocked is start.
+//
+// Preconditions:
+//   - c.mu is held
+func (c *cell) startLocked(frozen *thawed) error {
 	if c.instance != nil || c.over() {
 		return nil
 	}
@@ -284,6 +296,7 @@ func (c *cell) ended(i *instance) {
 	c.logs.flush()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	delete(c.live, i)
 	if c.instance != i || c.swapping {
 		return
 	}
@@ -333,12 +346,12 @@ func (c *cell) restart() {
 // halt ends the capsule without saying that it was killed.
 func (c *cell) halt() {
 	c.mu.Lock()
-	i := c.instance
-	if i == nil && !c.over() {
+	if c.instance == nil && !c.over() {
 		c.set(control.StateDone)
 	}
+	live := slices.Collect(maps.Keys(c.live))
 	c.mu.Unlock()
-	if i != nil {
+	for _, i := range live {
 		i.end(capsule.Exit{Cause: capsule.CauseStopped})
 	}
 }
@@ -347,6 +360,10 @@ func (c *cell) halt() {
 func (c *cell) kill(ctx context.Context) error {
 	c.mu.Lock()
 	i := c.instance
+	if c.swapping {
+		c.mu.Unlock()
+		return refused("kill "+c.name+" while it is reloaded or frozen", abi.StatusBusy)
+	}
 	if c.over() {
 		c.mu.Unlock()
 		return &control.Error{Code: abi.StatusState.Name(), Message: c.name + " does not run", Remedy: "'phi ps' shows what does"}
@@ -372,23 +389,19 @@ func (c *cell) kill(ctx context.Context) error {
 	return nil
 }
 
-// wait waits until the instance that runs is gone, or the machine's clock
-// shows the deadline.
+// wait waits until no instance is left, or the machine's clock shows the
+// deadline.
 func (c *cell) wait(deadline int64) {
-	c.mu.Lock()
-	i := c.instance
-	c.mu.Unlock()
-	if i == nil {
-		return
-	}
-	parker := c.m.node.Machine().NewParker()
-	for c.m.node.Machine().Now() < deadline {
-		select {
-		case <-i.done:
+	machine := c.m.node.Machine()
+	parker := machine.NewParker()
+	for machine.Now() < deadline {
+		c.mu.Lock()
+		left := len(c.live)
+		c.mu.Unlock()
+		if left == 0 {
 			return
-		default:
-			parker.Park(c.m.node.Machine().Now() + retryNS)
 		}
+		parker.Park(machine.Now() + retryNS)
 	}
 }
 
@@ -416,12 +429,15 @@ func (c *cell) keepLetter(i *instance, m *abi.Message) {
 	i.mu.Lock()
 	cause := i.exit.Cause
 	i.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.swapping {
+		cause = capsule.CauseLost // another program serves it: the old one
+	}
 	if cause != capsule.CauseLost && cause != capsule.CauseStopped {
 		c.logs.remark("the message that it ended with is dropped")
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	kept := *m
 	c.letter = &kept
 }

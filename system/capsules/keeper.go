@@ -156,7 +156,7 @@ func (c *cell) saved() (savedCapsule, bool) {
 			s.Grants = append(s.Grants, g.Grant)
 		}
 	}
-	return s, !c.over()
+	return s, !c.over() && c.state != control.StateFrozen
 }
 
 // resume starts what ran when the last node of the data folder ended. What
@@ -165,7 +165,7 @@ func (m *Manager) resume() {
 	for _, saved := range m.store.found.Capsules {
 		img, err := m.store.image(saved.Hash)
 		if err == nil {
-			_, err = m.run(saved.Name, img, saved.Options, saved.Grants)
+			_, err = m.run(saved.Name, img, saved.Options, saved.Grants, nil)
 		}
 		if err != nil {
 			m.trouble = append(m.trouble, saved.Name+" was not started again: "+err.Error())

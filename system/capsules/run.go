@@ -2,6 +2,7 @@ package capsules
 
 import (
 	"context"
+	"io"
 	"regexp"
 
 	"phios/abi"
@@ -12,9 +13,7 @@ import (
 var nameTable = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$`)
 
 // thawed is what a frozen capsule goes on from.
-type thawed struct {
-	program interface{ Read([]byte) (int, error) }
-}
+type thawed struct{ program io.Reader }
 
 // Run starts a capsule that is installed.
 func (m *Manager) Run(ctx context.Context, r control.RunRequest) (control.Inspection, error) {
@@ -29,7 +28,7 @@ func (m *Manager) Run(ctx context.Context, r control.RunRequest) (control.Inspec
 	if len(r.Grants) > control.GrantsMax {
 		return control.Inspection{}, badRequest("too many grants", "a capsule has at most 64")
 	}
-	c, err := m.run(name, img, options{Argument: r.Argument, Arguments: r.Arguments}, r.Grants)
+	c, err := m.run(name, img, options{Argument: r.Argument, Arguments: r.Arguments}, r.Grants, nil)
 	if err != nil {
 		return control.Inspection{}, err
 	}
@@ -45,8 +44,8 @@ func (m *Manager) Run(ctx context.Context, r control.RunRequest) (control.Inspec
 	return m.Inspect(name)
 }
 
-// run makes a capsule and starts it.
-func (m *Manager) run(name string, img *image, o options, grants []control.Grant) (*cell, error) {
+// run makes a capsule and starts it, anew or from what was frozen.
+func (m *Manager) run(name string, img *image, o options, grants []control.Grant, frozen *thawed) (*cell, error) {
 	if !nameTable.MatchString(name) {
 		return nil, badRequest("a capsule cannot be called "+name, "use lower-case letters, digits and hyphens")
 	}
@@ -69,7 +68,7 @@ func (m *Manager) run(name string, img *image, o options, grants []control.Grant
 		m.root.drop(c.endpoint)
 		return nil, err
 	}
-	if err := c.start(nil); err != nil {
+	if err := c.start(frozen); err != nil {
 		c.mu.Lock()
 		c.close(control.StateFailed)
 		c.mu.Unlock()

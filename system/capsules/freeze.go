@@ -1,0 +1,177 @@
+package capsules
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"phios/abi"
+	"phios/api/control"
+	"phios/capsule"
+)
+
+// frozenVersion is that of the format: one line of JSON, then the tier's own
+// bytes.
+const frozenVersion = 1
+
+// frozenHead is the line before a program's state.
+type frozenHead struct {
+	Frozen  int             `json:"frozen"`
+	Name    string          `json:"name"`
+	Image   string          `json:"image"`
+	Hash    string          `json:"hash"`
+	Options options         `json:"options"`
+	Grants  []control.Grant `json:"grants"`
+}
+
+// Freeze stops a capsule between two messages and writes its state. What is in
+// its mailbox stays there: a thaw under the same name on this node serves it.
+// When the tier cannot freeze, the capsule goes on.
+func (m *Manager) Freeze(ctx context.Context, name string, w io.Writer) error {
+	c, err := m.cell(name)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	i := c.instance
+	if c.swapping || c.state != control.StateServing || i == nil {
+		c.mu.Unlock()
+		return &control.Error{Code: abi.StatusState.Name(), Message: name + " does not serve now", Remedy: "'phi ps' shows its state"}
+	}
+	c.swapping = true
+	head := c.frozenHead()
+	c.mu.Unlock()
+	i.retire()
+	err = c.freeze(i, head, w)
+	if err != nil {
+		status := i.restore()
+		if status == abi.StatusOK {
+			_ = i.order(nil, nil) // it may have ended: that is seen to below
+		}
+	} else {
+		i.end(capsule.Exit{Cause: capsule.CauseStopped, Detail: "frozen"})
+		<-i.done
+	}
+	c.mu.Lock()
+	c.swapping = false
+	if err == nil {
+		c.instance = nil
+		c.logs.remark("frozen")
+		c.set(control.StateFrozen)
+	}
+	c.mu.Unlock()
+	select {
+	case <-i.gone:
+		c.ended(i)
+	default:
+	}
+	if err != nil {
+		return err
+	}
+	return m.save()
+}
+
+// frozenHead says what a frozen capsule is.
+//
+// Preconditions:
+//   - c.mu is held
+func (c *cell) frozenHead() frozenHead {
+	head := frozenHead{Frozen: frozenVersion, Name: c.name, Image: c.image.manifest.Name, Hash: c.image.hash, Options: c.options}
+	for _, g := range c.grants {
+		if g.Duration == control.DurationForever {
+			head.Grants = append(head.Grants, g.Grant)
+		}
+	}
+	return head
+}
+
+// freeze writes an instance while nobody is in it.
+func (c *cell) freeze(i *instance, head frozenHead, w io.Writer) error {
+	if !i.turn.take(i.gone) {
+		return refused("freeze "+c.name, abi.StatusPeerDead)
+	}
+	defer i.turn.pass()
+	text, err := json.Marshal(head)
+	if err != nil {
+		return fmt.Errorf("encode what is frozen: %w", err)
+	}
+	out := &late{w: w, head: append(text, '\n')}
+	if err := i.program.Freeze(out); err != nil {
+		if status, ok := errors.AsType[abi.Status](err); ok {
+			return refused("freeze "+c.name, status)
+		}
+		return machine("freeze "+c.name, err)
+	}
+	return nil
+}
+
+// late writes its head with the first bytes, so that a tier that cannot freeze
+// has written nothing.
+type late struct {
+	w    io.Writer
+	head []byte
+}
+
+// Write writes.
+func (l *late) Write(b []byte) (int, error) {
+	if l.head != nil {
+		if _, err := l.w.Write(l.head); err != nil {
+			return 0, err
+		}
+		l.head = nil
+	}
+	return l.w.Write(b)
+}
+
+// Thaw starts a capsule from what Freeze wrote. Its image must be installed.
+func (m *Manager) Thaw(ctx context.Context, r control.ThawRequest, frozen io.Reader) (control.Inspection, error) {
+	body := bufio.NewReaderSize(io.LimitReader(frozen, control.FrozenBytesMax), control.RequestBytesMax)
+	text, err := body.ReadSlice('\n')
+	var head frozenHead
+	if err == nil {
+		err = json.Unmarshal(text, &head)
+	}
+	if err != nil || head.Frozen != frozenVersion {
+		return control.Inspection{}, badRequest("this is no frozen capsule", "give a file that 'phi freeze' of this version wrote")
+	}
+	if r.As != "" {
+		head.Name = r.As
+	}
+	img, err := m.store.image(head.Hash)
+	if err != nil {
+		return control.Inspection{}, &control.Error{Code: control.CodeImage, Message: "the image of " + head.Name + " is not here: " + err.Error(), Remedy: "install " + head.Image + " as it was"}
+	}
+	c, err := m.thaw(head, img, body)
+	if err != nil {
+		return control.Inspection{}, err
+	}
+	if err := c.settled(ctx); err != nil {
+		return control.Inspection{}, err
+	}
+	m.regrant()
+	if err := m.save(); err != nil {
+		return control.Inspection{}, err
+	}
+	return m.Inspect(head.Name)
+}
+
+// thaw starts the frozen program, in its own cell when that is still here.
+func (m *Manager) thaw(head frozenHead, img *image, body io.Reader) (*cell, error) {
+	m.mu.Lock()
+	c := m.cells[head.Name]
+	m.mu.Unlock()
+	if c != nil {
+		c.mu.Lock()
+		if c.state == control.StateFrozen {
+			defer c.mu.Unlock()
+			c.image = img
+			c.set(control.StateStarting)
+			return c, c.startLocked(&thawed{program: body})
+		}
+		c.mu.Unlock()
+	}
+	return m.run(head.Name, img, head.Options, head.Grants, &thawed{program: body})
+}
