@@ -53,6 +53,9 @@ type Engine struct {
 	plans   map[string]*plan
 	wasi    map[string]hostFunction
 	stopped *sys.ExitError // what host functions leave a program with
+	// base says how modules are run: compiled to machine code where there is a
+	// compiler, else interpreted.
+	base func() wazero.RuntimeConfig
 
 	mu     sync.Mutex
 	images map[Hash]*slot // guarded by mu
@@ -77,7 +80,7 @@ func New(c Config) (*Engine, error) {
 	}
 	return &Engine{
 		config: c, plans: plans(), wasi: wasiFunctions(), stopped: sys.NewExitError(sys.ExitCodeContextCanceled),
-		images: map[Hash]*slot{},
+		base: wazero.NewRuntimeConfig, images: map[Hash]*slot{},
 	}, nil
 }
 
@@ -168,10 +171,9 @@ func (e *Engine) Drop(image *Image) {
 // are refused at install.
 func features() api.CoreFeatures { return api.CoreFeaturesV2 | extraFeatures }
 
-// runtimeConfig is how the modules of one image are compiled: to machine code
-// where there is a compiler, else interpreted.
-func runtimeConfig(cache wazero.CompilationCache) wazero.RuntimeConfig {
-	c := wazero.NewRuntimeConfig().
+// runtimeConfig is how the module of one image is run.
+func (e *Engine) runtimeConfig(cache wazero.CompilationCache) wazero.RuntimeConfig {
+	c := e.base().
 		WithCoreFeatures(features()).
 		WithDebugInfoEnabled(false).
 		WithMemoryLimitPages(MemoryBytesMax / pageBytes)

@@ -55,7 +55,7 @@ func (i *Image) has(function string) bool { return i.exports[function] != nil }
 func (e *Engine) compile(hash Hash, m module, cache wazero.CompilationCache) (*Image, error) {
 	ctx := context.Background()
 	i := &Image{engine: e, hash: hash, facts: m.facts, cache: cache}
-	i.runtime = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(cache))
+	i.runtime = wazero.NewRuntimeWithConfig(ctx, e.runtimeConfig(cache))
 	code, err := i.runtime.CompileModule(ctx, m.code)
 	if err != nil {
 		i.close()

@@ -76,37 +76,38 @@ func (i *Image) template(n *Instance) *template {
 	if len(i.templates) == templatesMax {
 		return nil
 	}
-	t := i.makeTemplate(n)
-	i.templates = append(i.templates, t)
+	t, lasting := i.makeTemplate(n)
+	if lasting {
+		i.templates = append(i.templates, t)
+	}
 	return t
 }
 
 // makeTemplate initialises a program that has nothing. What that takes is
-// charged to the one that is about to begin.
-func (i *Image) makeTemplate(n *Instance) *template {
-	t := &template{args: n.spec.Args, env: n.spec.Env}
+// charged to the one that is about to begin. What came of it is lasting when
+// it would come of it again: not when that one's budget ended meanwhile.
+func (i *Image) makeTemplate(n *Instance) (t *template, lasting bool) {
+	t = &template{args: n.spec.Args, env: n.spec.Env}
 	door := &nothing{door: n.door}
 	blank, err := i.instantiate(capsule.Spec{
 		Name: n.spec.Name, Door: door, Args: n.spec.Args, Env: n.spec.Env, MemoryBytesMax: n.spec.MemoryBytesMax,
 	})
 	if err != nil {
-		return t
+		return t, false
 	}
 	defer blank.Close()
 	blank.begun = true
-	if exit := blank.initialize(); exit != nil || blank.touched || door.called {
-		return t
-	}
+	exit := blank.initialize()
 	memory := blank.linear.Bytes()
-	if len(memory) > templateBytesMax {
-		return t
+	if exit != nil || blank.touched || door.called || len(memory) > templateBytesMax {
+		return t, exit == nil
 	}
 	t.asked, t.globals = door.asked, blank.getGlobals()
 	t.memory, err = linear.NewSnapshot(memory)
 	if err != nil {
 		t.memory = nil
 	}
-	return t
+	return t, err == nil
 }
 
 // nothing is the door of a program that has no capability. It notes what is

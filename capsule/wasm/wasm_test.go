@@ -1,11 +1,14 @@
 package wasm
 
 import (
+	"bytes"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tetratelabs/wazero"
 
 	"phios/abi"
 	"phios/capsule"
@@ -183,6 +186,62 @@ func TestKilled(t *testing.T) {
 			t.Errorf("%+v", exit)
 		}
 	})
+}
+
+// TestInterpreter runs programs as on a machine that has no compiler.
+func TestInterpreter(t *testing.T) {
+	w := newWorld(t)
+	w.engine = newEngine(t, w.machine, "")
+	w.engine.base = wazero.NewRuntimeConfigInterpreter
+	server, client := w.task(plenty), w.task(plenty)
+	program := w.start(echo(), server, capsule.Spec{})
+	program.Run()
+	w.grant(server, w.serve(server, program), client, "peer")
+	if exit := w.start(caller(), client, capsule.Spec{Argument: 100}).Run(); !exit.OK() {
+		t.Errorf("%+v", exit)
+	}
+	spinning := w.start(spin(), w.task(1e7), capsule.Spec{})
+	within(t, 10*time.Second, func() {
+		if exit := spinning.Run(); exit.Cause != capsule.CauseBudget {
+			t.Errorf("%+v", exit)
+		}
+	})
+	var state bytes.Buffer
+	if err := program.Freeze(&state); err != nil {
+		t.Fatal(err)
+	}
+	again := w.start(echo(), server, capsule.Spec{Frozen: &state})
+	again.Run()
+	if got := serveOnce(t, again, server, 5); got[0] != 6 {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestRecursion lets a program call itself without end.
+func TestRecursion(t *testing.T) {
+	w := newWorld(t)
+	module := asm{funcs: []function{{export: "_start", code: join(call_(0), call_(0))}}}.module()
+	begin := time.Now()
+	exit := w.start(module, w.task(plenty), capsule.Spec{}).Run()
+	if exit.Cause != capsule.CauseTrap || !strings.Contains(exit.Detail, "stack overflow") {
+		t.Errorf("%+v", exit)
+	}
+	t.Logf("took %v", time.Since(begin))
+}
+
+// TestTemplateBudget has a program whose budget is too small for a template
+// begin first: it ends, and the next ones begin as if it had not been.
+func TestTemplateBudget(t *testing.T) {
+	w := newWorld(t)
+	module := goGuest(t, "goreactor")
+	if exit := w.start(module, w.task(1), capsule.Spec{}).Run(); exit.Cause != capsule.CauseBudget {
+		t.Errorf("%+v", exit)
+	}
+	server := w.task(plenty)
+	w.start(module, server, capsule.Spec{}).Run()
+	if image := w.install(module); len(image.templates) != 1 || image.templates[0].memory == nil {
+		t.Error("the poor one spoiled the template")
+	}
 }
 
 func TestRefused(t *testing.T) {
