@@ -111,14 +111,14 @@ static u32 pointer(void) {
 static u32 length(void) { return next() % 2 ? (u32)(next() % 600) : (u32)word(); }
 
 /* A message whose head is garbage in places, and whose deadline has passed, so
-   that nothing waits. */
+   that nothing waits; or one that reaches past the end of memory. */
 static u32 message(void) {
 	u8 *at = room + (next() % (sizeof room - 1024)) / 8 * 8;
 	for (u32 i = 0; i < 656; i++) at[i] = next() % 3 ? 0 : (u8)next();
 	*(u64 *)(at + 32) = 1;
 	if (next() % 2) *(u16 *)(at + 136) = (u16)(next() % 520);
 	if (next() % 2) at[138] = (u8)(next() % 10), at[139] = 0, *(u32 *)(at + 140) = 0;
-	return next() % 8 ? (u32)at : pointer();
+	return next() % 8 ? (u32)at : 0xfffffd80u + (u32)(next() % 640);
 }
 
 `
