@@ -52,30 +52,30 @@ func (d door) Named(name string) (abi.Handle, abi.Status) {
 	return 0, abi.StatusDenied
 }
 
-func newWorld(t testing.TB) *world {
-	t.Helper()
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
 	node, err := system.Start(system.Config{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	w := &world{t: t, node: node, names: map[string]abi.Handle{}, memory: make(memory, 256<<10), functions: map[string]wasi.Function{}}
+	w := &world{t: tb, node: node, names: map[string]abi.Handle{}, memory: make(memory, 256<<10), functions: map[string]wasi.Function{}}
 	amounts := abi.Amounts{4 << 20, 1024, 1 << 30, 0, 0, 0}
 	var status abi.Status
 	if w.server, w.budget, status = node.Kernel().BootTask(512, amounts); !status.OK() {
-		t.Fatal(status)
+		tb.Fatal(status)
 	}
 	if w.guest, w.purse, status = node.Kernel().BootTask(512, amounts); !status.OK() {
-		t.Fatal(status)
+		tb.Fatal(status)
 	}
 	for _, f := range wasi.Functions() {
 		w.functions[f.Name] = f
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if w.layer != nil {
 			w.layer.Close()
 		}
 		if err := node.Stop(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return w
