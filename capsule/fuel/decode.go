@@ -87,11 +87,11 @@ func (m *module) moved(f uint32) uint32 {
 func decode(src []byte) (*module, error) {
 	m := &module{dataCount: -1}
 	r := &reader{b: src}
-	if magic := r.bytes(4); r.err != nil || string(magic) != "\x00asm" {
-		r.p = 0
+	if len(src) < 4 || string(src[:4]) != "\x00asm" {
 		r.fail(ErrMalformed, "no WebAssembly magic")
 		return nil, r.err
 	}
+	r.p = 4
 	switch version := r.bytes(4); {
 	case r.err != nil:
 		return nil, r.err

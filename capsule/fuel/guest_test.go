@@ -1,10 +1,19 @@
 package fuel_test
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"phios/capsule/fuel"
 )
 
 // goGuest builds the program in testdata/guest for wasm.
@@ -22,4 +31,85 @@ func goGuest(t testing.TB, flags ...string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// command runs a program's main and returns what it writes.
+func command(t *testing.T, h *host, module wazero.CompiledModule, first []string, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	m, err := h.runtime.InstantiateModule(t.Context(), module, wazero.NewModuleConfig().WithName("").
+		WithStartFunctions(first...).WithStdout(&out).WithStderr(&out).WithArgs(args...))
+	if err == nil {
+		err = m.Close(t.Context())
+	}
+	return out.String(), err
+}
+
+func wasiHost(t *testing.T) *host {
+	t.Helper()
+	h := newHost(t)
+	if _, err := wasi_snapshot_preview1.Instantiate(t.Context(), h.runtime); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// TestGoCommand runs a Go program both ways, and then one of its loops
+// forever, until it is stopped.
+func TestGoCommand(t *testing.T) {
+	h := wasiHost(t)
+	h.quantum = 1_000_000
+	module := goGuest(t)
+	start := time.Now()
+	r, err := fuel.Rewrite(module, fuel.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes become %d in %v; it uses %v", len(module), len(r.Module), time.Since(start), r.Uses)
+	plain, err := h.runtime.CompileModule(t.Context(), module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metered, err := h.runtime.CompileModule(t.Context(), r.Module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := command(t, h, plain, []string{"_start"}, "guest")
+	got, _ := command(t, h, metered, []string{fuel.Data, "_start"}, "guest")
+	t.Logf("%d refills", h.spent)
+	if want == "" || want != got || h.spent < 10 {
+		t.Errorf("it writes %q, metered %q with %d refills", want, got, h.spent)
+	}
+	h.spent, h.limit = 0, 5000
+	if _, err := command(t, h, metered, []string{fuel.Data, "_start"}, "guest", "spin"); !errors.Is(err, errSpent) {
+		t.Errorf("the spinning program ended with %v", err)
+	}
+}
+
+// TestGoReactor calls a function that a Go program exports.
+func TestGoReactor(t *testing.T) {
+	h := wasiHost(t)
+	module := goGuest(t, "-buildmode=c-shared")
+	plain, err := h.plain(t, module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metered, _, err := h.metered(t, module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var results [2]uint64
+	for i, m := range []api.Module{plain, metered} {
+		if _, err := m.ExportedFunction("_initialize").Call(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got, err := m.ExportedFunction("work").Call(t.Context(), 777)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results[i] = got[0]
+	}
+	if results[0] != results[1] || results[0] == 0 {
+		t.Errorf("results differ: %v", results)
+	}
 }

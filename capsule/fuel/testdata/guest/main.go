@@ -5,15 +5,15 @@ package main
 
 import (
 	"crypto/sha256"
-	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 func main() {
 	for i := range 5 {
-		fmt.Printf("%x\n", Work(uint32(i)*1000))
+		os.Stdout.WriteString(strconv.Itoa(int(Work(uint32(i)*1000))) + "\n")
 	}
 	if len(os.Args) > 1 {
 		for {
@@ -27,7 +27,7 @@ func main() {
 func Work(seed uint32) uint32 {
 	words := make(map[string]int)
 	for i := range seed%1000 + 1000 {
-		words[fmt.Sprint(i*seed)]++
+		words[strconv.Itoa(int(i*seed))]++
 	}
 	results := make(chan uint32, 4)
 	for part := range 4 {
