@@ -81,7 +81,7 @@ func everyGo(t *testing.T, dir string) []byte {
 		}
 		write(t, dir, "phi/"+f.Name(), string(text))
 	}
-	return compile(t, dir, "go", "build", "-o", "every.wasm", ".")
+	return compile(t, dir, "go", "build", "-trimpath", "-o", "every.wasm", ".")
 }
 
 func everyC(t *testing.T, dir string) []byte {

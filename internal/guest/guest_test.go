@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // TestBuild builds one program in each language and then finds all of them in
@@ -26,7 +25,6 @@ func TestBuild(t *testing.T) {
 		if !bytes.HasPrefix(first, []byte("\x00asm\x01\x00\x00\x00")) {
 			t.Errorf("%s: %d bytes that are no module", name, len(first))
 		}
-		start := time.Now()
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(func() {
@@ -36,9 +34,6 @@ func TestBuild(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if took := time.Since(start); took > time.Second {
-			t.Errorf("%s: finding it four times took %v", name, took)
-		}
 	}
 }
 
