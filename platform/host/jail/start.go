@@ -22,6 +22,7 @@ type Process struct {
 	// reasons say why walls of the parent's making do not stand.
 	reasons []string
 	walls   Walls
+	dead    chan struct{} // closed when nothing of it runs any more
 	done    chan struct{} // closed when status stands
 
 	mu     sync.Mutex
@@ -114,6 +115,10 @@ func (p *Process) PID() int { return p.child.Pid }
 // Walls returns those that stand, as found out and not as asked for.
 func (p *Process) Walls() Walls { return p.walls }
 
+// Dead is closed as soon as nothing of the process runs any more, a little
+// before Ended: Linux may still be taking its cgroups apart.
+func (p *Process) Dead() <-chan struct{} { return p.dead }
+
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.done }
 
@@ -177,7 +182,7 @@ func launch(c *Config) (*Process, *os.File, error) {
 		return nil, nil, fmt.Errorf("open the null device: %w", err)
 	}
 	defer closeFile(null)
-	p := &Process{name: c.Name, done: make(chan struct{})}
+	p := &Process{name: c.Name, dead: make(chan struct{}), done: make(chan struct{})}
 	p.group, p.reasons = newGroup(c)
 	attr := &os.ProcAttr{Dir: "/", Env: []string{}, Files: []*os.File{null, null, null}}
 	if c.Stdout != nil {
@@ -230,6 +235,7 @@ func (p *Process) keep(c *Config, attr *os.ProcAttr, started chan<- error) {
 	if !p.walls.Has(WallPID) {
 		p.group.kill()
 	}
+	close(p.dead)
 	p.group.remove()
 	p.mu.Lock()
 	p.status = status
