@@ -44,6 +44,10 @@ type Config struct {
 	CacheDir string
 	// Clock tells how long programs run.
 	Clock platform.Clock
+	// Interpret runs programs without compiling them, 40 to 90 times slower,
+	// as it is anyway on machines for which there is no compiler: for those
+	// that allow no process to make machine code.
+	Interpret bool
 }
 
 // Engine compiles modules and starts programs. Its methods may be called from
@@ -53,9 +57,6 @@ type Engine struct {
 	plans   map[string]*plan
 	wasi    map[string]hostFunction
 	stopped *sys.ExitError // what host functions leave a program with
-	// base says how modules are run: compiled to machine code where there is a
-	// compiler, else interpreted.
-	base func() wazero.RuntimeConfig
 
 	mu     sync.Mutex
 	images map[Hash]*slot // guarded by mu
@@ -80,7 +81,7 @@ func New(c Config) (*Engine, error) {
 	}
 	return &Engine{
 		config: c, plans: plans(), wasi: wasiFunctions(), stopped: sys.NewExitError(sys.ExitCodeContextCanceled),
-		base: wazero.NewRuntimeConfig, images: map[Hash]*slot{},
+		images: map[Hash]*slot{},
 	}, nil
 }
 
@@ -173,7 +174,11 @@ func features() api.CoreFeatures { return api.CoreFeaturesV2 | extraFeatures }
 
 // runtimeConfig is how the module of one image is run.
 func (e *Engine) runtimeConfig(cache wazero.CompilationCache) wazero.RuntimeConfig {
-	c := e.base().
+	base := wazero.NewRuntimeConfig // compiles where there is a compiler
+	if e.config.Interpret {
+		base = wazero.NewRuntimeConfigInterpreter
+	}
+	c := base().
 		WithCoreFeatures(features()).
 		WithDebugInfoEnabled(false).
 		WithMemoryLimitPages(MemoryBytesMax / pageBytes)

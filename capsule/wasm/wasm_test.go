@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tetratelabs/wazero"
-
 	"phios/abi"
 	"phios/capsule"
 )
@@ -191,8 +189,12 @@ func TestKilled(t *testing.T) {
 // TestInterpreter runs programs as on a machine that has no compiler.
 func TestInterpreter(t *testing.T) {
 	w := newWorld(t)
-	w.engine = newEngine(t, w.machine, "")
-	w.engine.base = wazero.NewRuntimeConfigInterpreter
+	engine, err := New(Config{Clock: w.machine, Interpret: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(engine.Close)
+	w.engine = engine
 	server, client := w.task(plenty), w.task(plenty)
 	program := w.start(echo(), server, capsule.Spec{})
 	program.Run()
