@@ -189,6 +189,14 @@ func TestAbandonedFiles(t *testing.T) {
 	if _, _, status := h.ask(first, ops.Request{Operation: ops.Stat}); status.OK() {
 		t.Error("the oldest is open")
 	}
+	w.folder.Release(w.server, h.grant)
+	if n := w.folder.Open(); n != 0 {
+		t.Errorf("%d are open after all were released", n)
+	}
+	if _, _, status := h.ask(kept, ops.Request{Operation: ops.Stat}); status.OK() {
+		t.Error("what was released is open")
+	}
+	h.open("a", ops.OpenRead)
 }
 
 // TestExpiredGrant: what was opened through a grant ends with it.

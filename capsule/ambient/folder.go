@@ -169,6 +169,14 @@ func (f *Folder) Withdraw(p *gate.Port, g Grant) {
 	drop(p, g.Handle)
 	f.mu.Lock()
 	delete(f.grants, g.Badge)
+	f.mu.Unlock()
+	f.Release(p, g)
+}
+
+// Release closes what a holder has open and leaves the grant as it is: for a
+// program that has ended without closing, before it starts again.
+func (f *Folder) Release(p *gate.Port, g Grant) {
+	f.mu.Lock()
 	list := f.of(g.Badge)
 	f.mu.Unlock()
 	for _, o := range list {

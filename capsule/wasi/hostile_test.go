@@ -42,7 +42,7 @@ func TestHostilePointers(t *testing.T) {
 	}
 	errnos := map[wasi.Errno]int{}
 	until := time.Now().Add(3 * time.Second)
-	for n := 0; n < 200_000 && time.Now().Before(until); n++ {
+	for n := 0; n < 100_000 && time.Now().Before(until); n++ {
 		if n%50 == 0 {
 			for i := range w.memory {
 				w.memory[i] = byte(r.Uint32() & r.Uint32() & r.Uint32())

@@ -61,6 +61,7 @@ const (
 // Layer is one program's WASI. One goroutine at a time uses it.
 type Layer struct {
 	door   capsule.Door
+	home   capsule.Door // that of Config: it is there when no message is served
 	args   list
 	env    list
 	output [2]output
@@ -86,7 +87,7 @@ type Layer struct {
 // New returns the layer of a program. It asks the door for the folders and
 // notifications that were granted, and shows those.
 func New(c Config) *Layer {
-	l := &Layer{door: c.Door, args: newList(c.Args), env: newList(c.Env), names: map[string]abi.Handle{}}
+	l := &Layer{door: c.Door, home: c.Door, args: newList(c.Args), env: newList(c.Env), names: map[string]abi.Handle{}}
 	for i := range l.output {
 		l.output[i] = output{stream: i + 1, write: c.Output}
 	}
@@ -126,6 +127,7 @@ func (l *Layer) Flush() {
 // made. The layer is not used afterwards.
 func (l *Layer) Close() {
 	l.Flush()
+	l.door = l.home
 	for _, d := range l.table {
 		if d != nil {
 			l.release(d)
