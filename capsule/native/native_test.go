@@ -310,3 +310,25 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestNode runs a program in JavaScript that has no SDK.
+func TestNode(t *testing.T) {
+	needs(t, "node")
+	text, err := os.ReadFile(filepath.Join("testdata", "client.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newTask(t)
+	p, out := start(t, d, folder(t, map[string]string{"main.js": string(text)}), "node", "--jitless", "--max-old-space-size=64", "main.js")
+	if e := p.Run(); !e.OK() || !p.Serves() {
+		t.Fatalf("%+v %s", e, out)
+	}
+	for _, request := range []string{"hello", "", "again"} {
+		if got := ask(t, d, p, request); got != "node says "+request {
+			t.Errorf("%q: got %q", request, got)
+		}
+	}
+	if !strings.Contains(out.String(), "bytes left\n") {
+		t.Errorf("wrote %q", out)
+	}
+}
