@@ -68,10 +68,47 @@ func Main(in *jail.Inside) int {
 		complain(err)
 		return exitEngine
 	}
+	warmUp()
 	i := &inside{conn: conn, engine: engine, inmates: map[uint32]*inmate{}}
 	i.answer(&packet{operation: opHello})
 	return i.listen()
 }
+
+// nothing is the smallest program there is: a memory, and a start that does
+// nothing.
+const nothing = "\x00asm\x01\x00\x00\x00" + // magic, version
+	"\x01\x04\x01\x60\x00\x00" + // one type: () -> ()
+	"\x03\x02\x01\x00" + // one function of it
+	"\x05\x03\x01\x00\x01" + // one memory, of at least a page
+	"\x07\x13\x02\x06memory\x02\x00\x06_start\x00\x00" + // exported, both
+	"\x0a\x04\x01\x02\x00\x0b" // the function's body
+
+// warmUp runs a program that does nothing, so that the engine's code is in
+// memory before somebody waits for it: a worker that is spare has the time. It
+// does not matter whether it succeeds.
+func warmUp() {
+	engine, err := wasm.New(wasm.Config{Clock: stopwatch{time.Now()}})
+	if err != nil {
+		return
+	}
+	defer engine.Close()
+	image, err := engine.Install([]byte(nothing))
+	if err != nil {
+		return
+	}
+	if program, err := image.Start(capsule.Spec{Name: "warm-up", Door: noDoor{}}); err == nil {
+		program.Run()
+		program.Close()
+	}
+}
+
+// noDoor leads nowhere.
+type noDoor struct{}
+
+func (noDoor) Invoke(abi.Handle, abi.Call, *abi.Args) abi.Status { return abi.StatusBadHandle }
+func (noDoor) Named(string) (abi.Handle, abi.Status)             { return 0, abi.StatusBadHandle }
+func (noDoor) Charge(abi.Resource, uint64) abi.Status            { return abi.StatusOK }
+func (noDoor) Alive() bool                                       { return true }
 
 // complain tells whoever looks at the pool's Stderr.
 func complain(err error) { _, _ = fmt.Fprintln(os.Stderr, "phi worker:", err) } // there is nowhere else to say it
