@@ -79,7 +79,6 @@ func signature(params, results []byte) []byte {
 }
 
 func constI32(v int64) []byte { return append([]byte{0x41}, sleb(v)...) }
-func constI64(v int64) []byte { return append([]byte{0x42}, sleb(v)...) }
 
 func export(name string, kind, index byte) []byte { return cat(name, kind, index) }
 

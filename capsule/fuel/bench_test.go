@@ -18,11 +18,11 @@ func kernelNames() []string {
 	}
 }
 
-func kernels(t testing.TB) []byte {
-	t.Helper()
+func kernels(tb testing.TB) []byte {
+	tb.Helper()
 	b, err := os.ReadFile("testdata/kernels.wasm")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

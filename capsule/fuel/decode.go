@@ -61,7 +61,6 @@ type module struct {
 	data     []segment
 	// dataCount is what the section of that name says, or -1.
 	dataCount int
-	exported  int
 	start     uint32
 
 	typeSection, importSection, tableSection, memorySection vector
@@ -130,10 +129,10 @@ func decode(src []byte) (*module, error) {
 
 // order returns a section's place among the others; 0 is anywhere.
 func order(id byte) int {
-	switch {
-	case id == sectionDataCount:
+	switch id {
+	case sectionDataCount:
 		return 2*sectionElement + 1
-	case id == sectionTag:
+	case sectionTag:
 		return 2*sectionMemory + 1
 	default:
 		return 2 * int(id)
@@ -160,6 +159,14 @@ func (m *module) section(id byte, r *reader) {
 		m.memoryEntries(r)
 	case sectionGlobal:
 		m.globalEntries(r)
+	default:
+		m.laterSection(id, r)
+	}
+}
+
+// laterSection reads the sections that name functions.
+func (m *module) laterSection(id byte, r *reader) {
+	switch id {
 	case sectionExport:
 		m.exportEntries(r)
 	case sectionStart:
@@ -181,6 +188,14 @@ func (m *module) section(id byte, r *reader) {
 	}
 }
 
+// typeOf returns the type of a function.
+func (m *module) typeOf(f int) uint32 {
+	if f < m.imported {
+		return m.facts.Imports[f].Type
+	}
+	return m.types[f-m.imported]
+}
+
 // startEntry reads which function starts the module. The engine will only see
 // it exported, so its type is checked here.
 func (m *module) startEntry(r *reader) {
@@ -188,12 +203,7 @@ func (m *module) startEntry(r *reader) {
 	if r.err != nil {
 		return
 	}
-	t := uint32(0)
-	if int64(m.start) < int64(m.imported) {
-		t = m.facts.Imports[m.start].Type
-	} else {
-		t = m.types[int(m.start)-m.imported]
-	}
+	t := m.typeOf(int(m.start))
 	if !m.nullary[t] {
 		r.fail(ErrMalformed, "the start function takes or gives values")
 	}
@@ -354,7 +364,7 @@ func (m *module) globalEntries(r *reader) {
 			r.fail(ErrMalformed, "mutability %d", mutable)
 		}
 		if mutable == 1 {
-			m.facts.Mutable = append(m.facts.Mutable, GlobalFact{uint32(i), t}) //nolint:gosec // At most GlobalsMax.
+			m.facts.Mutable = append(m.facts.Mutable, GlobalFact{uint32(i), t})
 		}
 		b := append(m.globalSection.b, t, mutable)
 		m.globalSection.b = append(m.constant(r, b), opEnd)

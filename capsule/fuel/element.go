@@ -31,10 +31,8 @@ func (m *module) element(r *reader) int {
 	}
 	b := appendU(m.elementSection.b, form)
 	if form&inactive == 0 {
-		table := uint32(0)
 		if form&explicit != 0 {
-			table = r.index("table", m.tables)
-			b = appendU(b, table)
+			b = appendU(b, r.index("table", m.tables))
 		} else if m.tables == 0 {
 			r.fail(ErrMalformed, "active element segment without a table")
 		}

@@ -17,18 +17,18 @@ import (
 )
 
 // goGuest builds the program in testdata/guest for wasm.
-func goGuest(t testing.TB, flags ...string) []byte {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "guest.wasm")
+func goGuest(tb testing.TB, flags ...string) []byte {
+	tb.Helper()
+	out := filepath.Join(tb.TempDir(), "guest.wasm")
 	args := append([]string{"build", "-o", out}, flags...)
-	cmd := exec.CommandContext(t.Context(), "go", append(args, "./testdata/guest")...)
+	cmd := exec.CommandContext(tb.Context(), "go", append(args, "./testdata/guest")...)
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=-buildvcs=false")
 	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, text)
+		tb.Fatalf("go build: %v\n%s", err, text)
 	}
 	b, err := os.ReadFile(out)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
@@ -57,6 +57,7 @@ func wasiHost(t *testing.T) *host {
 // TestGoCommand runs a Go program both ways, and then one of its loops
 // forever, until it is stopped.
 func TestGoCommand(t *testing.T) {
+	t.Parallel()
 	h := wasiHost(t)
 	h.quantum = 1_000_000
 	module := goGuest(t)
@@ -88,6 +89,7 @@ func TestGoCommand(t *testing.T) {
 
 // TestGoReactor calls a function that a Go program exports.
 func TestGoReactor(t *testing.T) {
+	t.Parallel()
 	h := wasiHost(t)
 	module := goGuest(t, "-buildmode=c-shared")
 	plain, err := h.plain(t, module)

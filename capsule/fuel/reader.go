@@ -37,7 +37,7 @@ func (r *reader) byte() byte {
 
 // bytes returns the next n bytes, which are the module's.
 func (r *reader) bytes(n uint32) []byte {
-	if uint64(n) > uint64(len(r.b)-r.p) {
+	if int64(n) > int64(len(r.b)-r.p) {
 		r.fail(ErrMalformed, "cut off")
 		return nil
 	}
@@ -76,7 +76,8 @@ func (r *reader) signed(bits int) int64 {
 		v |= int64(c&0x7f) << shift
 		if left := bits - shift; left < 7 {
 			// The unused bits of the last byte repeat the sign.
-			if rest := int8(c<<1) >> left; c >= 0x80 || (rest != 0 && rest != -1) {
+			ones := byte(0x7f) >> (left - 1)
+			if rest := c >> (left - 1); rest != 0 && rest != ones {
 				break
 			}
 		}
@@ -95,11 +96,11 @@ func (r *reader) signed(bits int) int64 {
 // count reads the length of a vector whose entries take a byte at least.
 func (r *reader) count(what string, most int) int {
 	n := r.u32()
-	if uint64(n) > uint64(most) {
+	if int64(n) > int64(most) {
 		r.fail(ErrLimit, "%d %s, at most %d", n, what, most)
 		return 0
 	}
-	if uint64(n) > uint64(len(r.b)-r.p) {
+	if int64(n) > int64(len(r.b)-r.p) {
 		r.fail(ErrMalformed, "%d %s in %d bytes", n, what, len(r.b)-r.p)
 		return 0
 	}

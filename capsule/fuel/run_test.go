@@ -27,16 +27,16 @@ func features() api.CoreFeatures {
 	return api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesThreads
 }
 
-func newHost(t testing.TB) *host {
-	t.Helper()
+func newHost(tb testing.TB) *host {
+	tb.Helper()
 	h := &host{limit: 1 << 30, quantum: 100_000}
 	ctx := context.Background()
 	h.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCoreFeatures(features()))
-	t.Cleanup(func() { _ = h.runtime.Close(ctx) })
+	tb.Cleanup(func() { _ = h.runtime.Close(ctx) })
 	_, err := h.runtime.NewHostModuleBuilder(fuel.Module).NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(h.refill), nil, nil).Export(fuel.Spent).Instantiate(ctx)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return h
 }
@@ -51,20 +51,20 @@ func (h *host) refill(_ context.Context, m api.Module, _ []uint64) {
 }
 
 // plain instantiates a module as it is.
-func (h *host) plain(t testing.TB, module []byte) (api.Module, error) {
-	t.Helper()
-	return h.runtime.InstantiateWithConfig(t.Context(), module,
+func (h *host) plain(tb testing.TB, module []byte) (api.Module, error) {
+	tb.Helper()
+	return h.runtime.InstantiateWithConfig(tb.Context(), module,
 		wazero.NewModuleConfig().WithName("").WithStartFunctions())
 }
 
 // metered instantiates a module rewritten, up to where plain does.
-func (h *host) metered(t testing.TB, module []byte) (api.Module, *fuel.Result, error) {
-	t.Helper()
+func (h *host) metered(tb testing.TB, module []byte) (api.Module, *fuel.Result, error) {
+	tb.Helper()
 	r, err := fuel.Rewrite(module, fuel.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := h.plain(t, r.Module)
+	m, err := h.plain(tb, r.Module)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -75,7 +75,7 @@ func (h *host) metered(t testing.TB, module []byte) (api.Module, *fuel.Result, e
 		if !f.has {
 			continue
 		}
-		if _, err := m.ExportedFunction(f.name).Call(t.Context()); err != nil {
+		if _, err := m.ExportedFunction(f.name).Call(tb.Context()); err != nil {
 			return nil, nil, err
 		}
 	}

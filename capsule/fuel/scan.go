@@ -96,7 +96,7 @@ func (s *scanner) function() error {
 
 // instruction reads what follows an instruction's byte.
 func (s *scanner) instruction(op byte, c class, at int) {
-	switch r := &s.r; c {
+	switch r := &s.r; c { //nolint:exhaustive // rare has the others.
 	case classPlain:
 		if op >= 0xc0 && op <= 0xc4 {
 			s.m.facts.Uses |= FeatureSignExtension

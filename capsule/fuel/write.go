@@ -214,7 +214,7 @@ func (w *writer) locals(function int) (count int, groups []byte, err error) {
 			r.fail(ErrLimit, "%d locals and parameters, at most %d", total, LocalsMax)
 		}
 	}
-	w.scan.locals = uint32(min(total, LocalsMax)) //nolint:gosec // At most LocalsMax.
+	w.scan.locals = uint32(min(total, LocalsMax))
 	return count, r.b[start:r.p], r.err
 }
 
