@@ -7,5 +7,5 @@ import "embed"
 
 // Sources are the files of the libraries, by folder; tests are among them.
 //
-//go:embed go/*.go go/server/*.go c/phi.h assemblyscript/phi.ts
+//go:embed go/*.go go/server/*.go c/phi.h assemblyscript/phi.ts python/phi.py
 var Sources embed.FS

@@ -24,7 +24,7 @@ import (
 // .tmpl, so that no tool takes it for a part of this repository, and that of
 // .gitignore has no dot, for embed would leave it out.
 //
-//go:embed go c assemblyscript
+//go:embed go c assemblyscript python
 var files embed.FS
 
 // language is what belongs to one language.
@@ -38,6 +38,7 @@ var languageTable = []language{
 	{"assemblyscript", "assemblyscript", "."},
 	{"c", "c", "."},
 	{"go", "go", "phi"},
+	{"python", "python", "."},
 }
 
 // namePattern is what a manifest accepts as the name of a capsule.

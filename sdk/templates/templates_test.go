@@ -2,6 +2,7 @@ package templates_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,22 +46,23 @@ func TestTemplates(t *testing.T) {
 			if text, err := build.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, text)
 			}
-			text, err := os.ReadFile(filepath.Join(dir, "capsule.yaml"))
+			folder, err := manifest.Load(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := manifest.Parse("capsule.yaml", text)
-			if err != nil {
-				t.Fatal(err)
-			}
+			m := folder.Manifest
 			if m.Name != name || m.Serves == 0 || m.Probe.Text != "ping" {
 				t.Errorf("the manifest is of %q, serves %d, probe %q", m.Name, m.Serves, m.Probe.Text)
 			}
-			module, err := os.ReadFile(filepath.Join(dir, m.Image))
-			if err != nil {
-				t.Fatal(err)
+			if m.Tier == capsule.TierNative {
+				script(t, dir, name)
+			} else {
+				module, err := os.ReadFile(filepath.Join(dir, m.Image))
+				if err != nil {
+					t.Fatal(err)
+				}
+				converse(t, name, module)
 			}
-			converse(t, name, module)
 			leftovers(t, dir)
 		})
 	}
@@ -125,6 +127,27 @@ func converse(t *testing.T, name string, module []byte) {
 	}
 }
 
+// script calls the handler of a native program as the node would, but for the
+// node, which the tests of capsule/native are about.
+func script(t *testing.T, dir, name string) {
+	t.Helper()
+	const talk = `
+import main, phi
+for text in (b"ping", b"hello", b"hello"):
+    message = phi.Message(text)
+    assert not main.answer(message)
+    print(message.data.decode())
+`
+	cmd := exec.CommandContext(t.Context(), "python3", "-c", talk)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
+	said, err := cmd.CombinedOutput()
+	want := fmt.Sprintf("pong\n%s heard \"hello\", message 1\n%s heard \"hello\", message 2\n", name, name)
+	if err != nil || string(said) != want {
+		t.Errorf("it said %q, want %q: %v", said, want, err)
+	}
+}
+
 // leftovers checks that nothing of the template or of this repository shows in
 // the new program's files.
 func leftovers(t *testing.T, dir string) {
@@ -160,7 +183,7 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	cases := []struct{ lang, name, dir, want string }{
-		{"cobol", "fine", "new", "assemblyscript, c, go"},
+		{"cobol", "fine", "new", "assemblyscript, c, go, python"},
 		{"go", "", "new", "small letters"},
 		{"go", "Loud", "new", "small letters"},
 		{"go", "1st", "new", "a letter first"},
