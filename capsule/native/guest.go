@@ -178,7 +178,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	}
 	numbers := make([]int, len(files))
 	for i, file := range files {
-		numbers[i] = int(file.Fd()) //nolint:gosec // G115: a descriptor
+		numbers[i] = int(file.Fd())
 	}
 	n, _, err := c.WriteMsgUnix(b, syscall.UnixRights(numbers...), nil)
 	for _, file := range files {

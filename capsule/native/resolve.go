@@ -72,31 +72,31 @@ func installed(program string, folders []jail.Bind) (string, []jail.Bind, error)
 	if inSystem(program) {
 		return program, folders, nil
 	}
-	real, err := filepath.EvalSymlinks(program)
+	found, err := filepath.EvalSymlinks(program)
 	if err != nil {
 		return "", nil, fmt.Errorf("command %s: %w", program, err)
 	}
-	if inSystem(real) {
-		return real, folders, nil
+	if inSystem(found) {
+		return found, folders, nil
 	}
-	folders = append(folders, jail.Bind{From: real})
-	if bin := filepath.Dir(real); filepath.Base(bin) == "bin" {
+	folders = append(folders, jail.Bind{From: found})
+	if bin := filepath.Dir(found); filepath.Base(bin) == "bin" {
 		for _, beside := range []string{"lib", "lib64"} {
 			folders = append(folders, jail.Bind{From: filepath.Join(filepath.Dir(bin), beside), Optional: true})
 		}
 	}
-	return real, folders, nil
+	return found, folders, nil
 }
 
 // executable reports whether a file is a program and not a script: what
 // version managers put into PATH are scripts, which look for the program with
 // all of the node's files in sight.
 func executable(name string) bool {
-	stat, err := os.Stat(name)
+	stat, err := os.Stat(name) //nolint:gosec // G703: the places are the node's own PATH
 	if err != nil || !stat.Mode().IsRegular() || stat.Mode()&0o111 == 0 {
 		return false
 	}
-	file, err := os.Open(name)
+	file, err := os.Open(name) //nolint:gosec // G304, G703: the places are the node's own PATH
 	if err != nil {
 		return false
 	}

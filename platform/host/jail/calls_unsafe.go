@@ -40,7 +40,7 @@ func newRuleset(rights *unix.LandlockRulesetAttr) (int, error) {
 	if errno != 0 {
 		return -1, fmt.Errorf("landlock_create_ruleset: %w", errno)
 	}
-	return int(fd), nil //nolint:gosec // G115: a descriptor
+	return int(fd), nil
 }
 
 // rulesetBytes is how much of the structure to pass: an older Linux refuses

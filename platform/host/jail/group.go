@@ -173,7 +173,7 @@ func (g *group) openSecond(folder string) error {
 	if err := os.Mkdir(folder, 0o755); err != nil { //nolint:gosec // G301: the kernel's files, not ours
 		return err //nolint:wrapcheck // names the folder
 	}
-	into, err := os.Open(folder)
+	into, err := os.Open(folder) //nolint:gosec // G304: of the tree of cgroups
 	if err != nil {
 		return errors.Join(err, os.Remove(folder))
 	}
@@ -226,7 +226,7 @@ func (g *group) enter() (leave func(), err error) {
 // attach lets a clone go into the folder of version 2.
 func (g *group) attach(attr *syscall.SysProcAttr) {
 	if g.into != nil {
-		attr.UseCgroupFD, attr.CgroupFD = true, int(g.into.Fd()) //nolint:gosec // G115: a descriptor
+		attr.UseCgroupFD, attr.CgroupFD = true, int(g.into.Fd())
 	}
 }
 
@@ -274,7 +274,7 @@ func (g *group) remove() {
 			if err := unix.Rmdir(p.folder); !errors.Is(err, unix.EBUSY) {
 				break
 			}
-			time.Sleep(time.Millisecond) //nolint:forbidigo // the kernel tells nobody when it is done
+			time.Sleep(time.Millisecond) // the kernel tells nobody when it is done
 		}
 	}
 }

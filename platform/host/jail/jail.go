@@ -130,14 +130,18 @@ func (c *Config) check() error {
 			return fmt.Errorf("device %q: give a clean path below /dev", d)
 		}
 	}
+	if len(c.Command) > 0 && !clean(c.Command[0]) {
+		return fmt.Errorf("command %q: give the program's absolute path in the jail", c.Command[0])
+	}
+	return c.checkLimits()
+}
+
+func (c *Config) checkLimits() error {
 	if c.ProcessesMax < 0 || c.CPUPercent < 0 || c.Descriptors < 0 {
 		return errors.New("a limit is negative: zero is no limit")
 	}
 	if c.ProcessesMax > 0 && c.ProcessesMax < ProcessesMin || c.CPUPercent > 0 && c.CPUPercent < CPUPercentMin {
 		return fmt.Errorf("%d processes, %d percent: allow at least %d and %d, because a jailed process begins as a Go program", c.ProcessesMax, c.CPUPercent, ProcessesMin, CPUPercentMin)
-	}
-	if len(c.Command) > 0 && !clean(c.Command[0]) {
-		return fmt.Errorf("command %q: give the program's absolute path in the jail", c.Command[0])
 	}
 	return nil
 }

@@ -46,8 +46,8 @@ func pipe(t *testing.T) (*os.File, func() string) {
 		t.Fatal(err)
 	}
 	return w, func() string {
-		w.Close()
-		defer r.Close()
+		_ = w.Close()
+		defer func() { _ = r.Close() }()
 		text, err := io.ReadAll(r)
 		if err != nil {
 			t.Error(err)
@@ -113,18 +113,19 @@ func TestHostile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer network.Close()
+	defer func() { _ = network.Close() }()
 	abstract, err := net.Listen("unix", "@phios-jail-test-"+strconv.Itoa(os.Getpid()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer abstract.Close()
+	defer func() { _ = abstract.Close() }()
 	control, err := net.Listen("unix", filepath.Join(t.TempDir(), "control"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer control.Close()
+	defer func() { _ = control.Close() }()
 	modes(t, func(t *testing.T, command bool) {
+		t.Helper()
 		status, text := run(t, jailed(t, command, "everything", data, network.Addr().String(), abstract.Addr().String(), control.Addr().String(), strconv.Itoa(os.Getpid())))
 		if status.Code != 0 {
 			t.Errorf("ended with %+v", status)
@@ -148,6 +149,7 @@ func TestHostile(t *testing.T) {
 // TestMemory has a process fill more memory than it may have.
 func TestMemory(t *testing.T) {
 	modes(t, func(t *testing.T, command bool) {
+		t.Helper()
 		status, text := run(t, jailed(t, command, "memory"))
 		if strings.Contains(text, "filled") || status.Code == 0 {
 			t.Errorf("filled 1 GiB with a limit of 64 MiB: %+v %s", status, text)
@@ -197,11 +199,11 @@ func TestWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	c := jailed(t, false, "hello", "world")
 	c.Files, c.Env = []*os.File{w}, []string{"COLOUR=green"}
 	status, said := run(t, c)
-	w.Close()
+	_ = w.Close()
 	if status.Code != 3 {
 		t.Errorf("got %+v %s", status, said)
 	}

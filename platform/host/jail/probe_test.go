@@ -52,12 +52,15 @@ func probe(args []string) int {
 		return 0
 	case "hello":
 		out := os.NewFile(3, "out")
-		fmt.Fprintf(out, "%s %s uid %d pid %d", args[1], os.Getenv("COLOUR"), os.Getuid(), os.Getpid())
+		_, _ = fmt.Fprintf(out, "%s %s uid %d pid %d", args[1], os.Getenv("COLOUR"), os.Getuid(), os.Getpid())
 		return 3
 	case "sleep":
 		time.Sleep(time.Minute)
 	case "spin":
-		for {
+		for n := 0; ; n++ {
+			if n < 0 {
+				return 1
+			}
 		}
 	}
 	return 0
@@ -141,7 +144,7 @@ func read(name string) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	_, err = io.ReadAll(file)
 	return err
 }
@@ -149,7 +152,7 @@ func read(name string) error {
 func dial(network, address string) error {
 	conn, err := net.DialTimeout(network, address, time.Second)
 	if err == nil {
-		conn.Close()
+		_ = conn.Close()
 	}
 	return err
 }
@@ -157,7 +160,7 @@ func dial(network, address string) error {
 func socket(family, kind int) error {
 	fd, err := unix.Socket(family, kind, 0)
 	if err == nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 	}
 	return err
 }
@@ -171,7 +174,7 @@ func call(trap uintptr, args ...uintptr) error {
 	return nil
 }
 
-func become32(trap uintptr, id uintptr) error { return call(trap, id, id, id) }
+func become32(trap, id uintptr) error { return call(trap, id, id, id) }
 
 func raise(resource int) error {
 	var limit unix.Rlimit

@@ -70,7 +70,7 @@ func (b *builder) newRoot() error {
 // enterRoot makes the staged root the only one, and no longer writable.
 func (b *builder) enterRoot() error {
 	if b.Temporary > 0 {
-		if err := os.Mkdir(stage+"/tmp", 0o755); err != nil {
+		if err := os.Mkdir(stage+"/tmp", 0o755); err != nil { //nolint:gosec // G301: to mount on
 			return fmt.Errorf("make /tmp: %w", err)
 		}
 		options := "mode=1777,size=" + strconv.FormatUint(b.Temporary, 10)

@@ -75,7 +75,7 @@ func Start(c Config) (*Process, error) {
 
 // begin tells the child what to do, hears what stands, and lets it go on.
 func (p *Process) begin(c *Config, control *os.File) error {
-	if err := control.SetDeadline(time.Now().Add(StartSecondsMax * time.Second)); err != nil { //nolint:forbidigo // a real process takes real time
+	if err := control.SetDeadline(time.Now().Add(StartSecondsMax * time.Second)); err != nil {
 		return fmt.Errorf("jail %s: %w", c.Name, err)
 	}
 	if err := writeValue(control, c.setup(p.group)); err != nil {

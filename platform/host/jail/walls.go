@@ -29,9 +29,6 @@ const (
 // WallsAll are all walls around a process.
 const WallsAll = (wallsEnd - 1) &^ 1
 
-// wallsNamespaces are those that a clone puts up.
-const wallsNamespaces = WallUser | WallMount | WallPID | WallNet | WallIPC | WallUTS
-
 // wallsLimits are those of a cgroup.
 const wallsLimits = WallMemory | WallProcesses | WallCPU
 
