@@ -37,7 +37,8 @@ const Version = "phi-fuel-1"
 const (
 	// Module and Spent name the imported function, () -> (), that a program
 	// calls when Global has fallen below zero. It may refill Global, end the
-	// program, and not return at all.
+	// program, and not return at all. A loop asks again until Global is not
+	// negative, so a host may refill in parts of any size above zero.
 	Module = "phi:fuel"
 	Spent  = "spent"
 	// Global is the exported mutable i64 that holds the fuel left, in
