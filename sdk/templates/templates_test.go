@@ -97,7 +97,11 @@ func converse(t *testing.T, name string, module []byte) {
 	if !status.OK() {
 		t.Fatal(status)
 	}
-	engine, err := wasm.New(wasm.Config{Clock: machine})
+	compiled, err := guest.Folder("compiled") // They stay, as on a node.
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := wasm.New(wasm.Config{CacheDir: compiled, Clock: machine})
 	if err != nil {
 		t.Fatal(err)
 	}
