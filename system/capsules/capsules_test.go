@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -269,5 +270,113 @@ func TestBrokenState(t *testing.T) {
 	kept, err := filepath.Glob(filepath.Join(w.folder, brokenName+"*"))
 	if err != nil || len(kept) != 4 {
 		t.Errorf("kept %q, %v", kept, err)
+	}
+}
+
+// TestTiers: the same module in a jailed worker, and a program of this machine
+// in a jail. What the machine has not is left out of the walls, loudly.
+func TestTiers(t *testing.T) {
+	w := newWorld(t)
+	missing := "walls-missing: [user, mount, pid, net, ipc, uts, seccomp, landlock, memory, processes, cpu]"
+	text := strings.Replace(manifestFor("actor", missing), "tier: inline", "tier: worker", 1)
+	w.install(text, build(t))
+	v := w.run("actor")
+	if v.State != control.StateServing {
+		t.Fatalf("the worker: %s\n%s", v.State, w.logText("actor"))
+	}
+	if a := w.call("actor", "hello"); a.Text != "one" {
+		t.Errorf("the worker answered %+v", a)
+	}
+	if v.PID == 0 {
+		t.Error("the worker has no process")
+	}
+	t.Logf("walls around the worker: %v, missing: %v", v.Walls, v.Missing)
+	w.refused("actor", "trap", abi.StatusPeerDead)
+	eventually(t, "the worker serves again", func() bool { return w.state("actor") == control.StateServing })
+	w.call("actor", "hello")
+
+	w.install("version: 1\nname: native\ncommand: [/bin/sh, -c, echo from the jail]\ntier: native\n"+missing+"\nrestart: {policy: never}\n", nil)
+	n := w.run("native")
+	if text := w.logText("native"); !strings.Contains(text, "1 from the jail") {
+		t.Errorf("the native program %s: %q", n.State, text)
+	}
+}
+
+// TestFreeze: a frozen capsule goes on where it was, under another name too,
+// and in another life of the node.
+func TestFreeze(t *testing.T) {
+	w := newWorld(t)
+	w.install(manifestFor("actor"), build(t))
+	w.run("actor")
+	w.call("actor", "note 41")
+	path := filepath.Join(t.TempDir(), "actor.frozen")
+	if err := w.FreezeFile(t.Context(), "actor", path); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.state("actor"); got != control.StateFrozen {
+		t.Errorf("it is %s", got)
+	}
+	thaw := func(as string) {
+		t.Helper()
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if v, err := w.Thaw(t.Context(), control.ThawRequest{As: as}, f); err != nil || v.State != control.StateServing {
+			t.Fatalf("thawed: %+v, %v\n%s", v.Capsule, err, w.logText("actor"))
+		}
+	}
+	thaw("")
+	thaw("twin")
+	for _, name := range []string{"actor", "twin"} {
+		if a := w.call(name, "note 1"); a.Words[2] != 42 {
+			t.Errorf("%s thawed to %+v", name, a)
+		}
+	}
+	w.down()
+	w.up()
+	thaw("third")
+	if a := w.call("third", "note 1"); a.Words[2] != 42 {
+		t.Errorf("in another life of the node: %+v", a)
+	}
+	_, err := w.Thaw(t.Context(), control.ThawRequest{As: "none"}, strings.NewReader("garbage\n"))
+	wantCode(t, err, control.CodeRequest)
+}
+
+// TestKilledNode: a node that is killed comes up again with what ran.
+func TestKilledNode(t *testing.T) {
+	folder, err := os.MkdirTemp("", "phi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	w := &world{t: t, folder: folder, Client: &control.Client{Socket: filepath.Join(folder, control.SocketName)}}
+	node := func() *exec.Cmd {
+		c := exec.Command(os.Args[0])
+		c.Env = append(os.Environ(), nodeVariable+"="+folder)
+		c.Stderr = os.Stderr
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the node answers", func() bool { _, err := w.Info(context.Background()); return err == nil })
+		return c
+	}
+	first := node()
+	w.install(manifestFor("actor"), build(t))
+	w.run("actor", control.Grant{Name: "clock", Spec: "clock"})
+	w.call("actor", "named clock")
+	_ = first.Process.Kill()
+	_ = first.Wait()
+	_, err = w.Info(t.Context())
+	wantCode(t, err, control.CodeNoNode)
+	second := node()
+	eventually(t, "it serves again", func() bool { return w.state("actor") == control.StateServing })
+	w.call("actor", "named clock")
+	if err := w.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Wait(); err != nil {
+		t.Error(err)
 	}
 }

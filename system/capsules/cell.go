@@ -306,6 +306,9 @@ func (c *cell) ended(i *instance) {
 		return
 	}
 	d := c.policy.Ended(c.m.time(), exit)
+	if i.hopeless {
+		d = supervisor.Decision{Act: supervisor.Failed, Why: "it would fare no better again"}
+	}
 	c.restarts = c.policy.Restarts()
 	switch d.Act {
 	case supervisor.Restart:

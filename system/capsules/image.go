@@ -23,6 +23,10 @@ const (
 	filesName    = "files"
 )
 
+// filesMode lets a jailed program, which runs as nobody, read its own files.
+// The data folder around them is its owner's alone.
+const filesMode = 0o755
+
 // image is a capsule that is installed. It is not changed.
 type image struct {
 	manifest *manifest.Manifest
@@ -86,7 +90,7 @@ func (s *store) receive(r control.InstallRequest, body io.Reader, progress func(
 	}
 	defer os.RemoveAll(temporary) //nolint:errcheck // it was renamed, or is given up
 	files := filepath.Join(temporary, filesName)
-	if err := os.Mkdir(files, 0o700); err != nil {
+	if err := os.Mkdir(files, filesMode); err != nil {
 		return "", 0, machine("make a folder for the image", err)
 	}
 	if err := writeFile(filepath.Join(temporary, manifestName), []byte(r.Manifest)); err != nil {
@@ -132,12 +136,12 @@ func checkFiles(list []control.File) error {
 // receiveFile writes one file.
 func receiveFile(folder string, f control.File, body io.Reader) error {
 	path := filepath.Join(folder, filepath.FromSlash(f.Name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), filesMode); err != nil {
 		return machine("keep "+f.Name, err)
 	}
-	mode := os.FileMode(0o600)
+	mode := os.FileMode(0o644)
 	if f.Executable {
-		mode = 0o700
+		mode = filesMode
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {

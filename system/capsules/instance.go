@@ -1,6 +1,7 @@
 package capsules
 
 import (
+	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"phios/capsule"
 	"phios/kernel/gate"
 	"phios/platform/host"
+	"phios/platform/host/jail"
 	"phios/system"
 )
 
@@ -36,6 +38,9 @@ type instance struct {
 	direct door       // of whoever has the turn, and is not its own goroutine
 	turn   turn
 	served atomic.Uint64
+	// hopeless says that another instance would fare no better. It is read when
+	// the instance has ended.
+	hopeless bool
 
 	ready  chan struct{} // closed when the program serves, or has ended
 	orders chan order    // one: whoever gives one waits for its answer
@@ -77,6 +82,8 @@ func (i *instance) run(t *system.Task) capsule.Exit {
 	i.port, i.direct.instance = t.Port, i
 	program, err := i.cell.m.tiers.ByName[i.image.manifest.Tier].Start(i.spec(t))
 	if err != nil {
+		_, missing := errors.AsType[*jail.WallError](err)
+		i.hopeless = missing
 		return capsule.Exit{Cause: capsule.CauseLost, Detail: "not started: " + err.Error()}
 	}
 	i.mu.Lock()

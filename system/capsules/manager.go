@@ -84,6 +84,10 @@ type Config struct {
 	// Tiers makes what runs programs; nil makes all that there are. The folder
 	// is one that it may keep things in.
 	Tiers func(machine *host.Machine, folder string) (Tiers, error)
+	// Spares is how many jailed processes wait for a first capsule, so that it
+	// starts at once; see worker.Config. The process that runs the node must
+	// call jail.Main first.
+	Spares int
 	// Version is what Info says.
 	Version string
 	// Wall tells the time of day; nil is the machine's.
@@ -191,7 +195,7 @@ func (m *Manager) makeTiers() error {
 		return errors.New("the tiers need a machine of platform/host")
 	}
 	if m.config.Tiers == nil {
-		m.config.Tiers = standardTiers
+		m.config.Tiers = standardTiers(m.config.Spares)
 	}
 	var err error
 	if m.tiers, err = m.config.Tiers(machine, m.store.folder); err != nil {

@@ -2,10 +2,13 @@ package capsules
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"phios/capsule"
+	"phios/capsule/native"
 	"phios/capsule/wasm"
+	"phios/capsule/worker"
 	"phios/platform/host"
 )
 
@@ -19,8 +22,13 @@ type Tiers struct {
 	Close func()
 }
 
-// standardTiers are those that run real programs.
-func standardTiers(m *host.Machine, folder string) (Tiers, error) {
+// standardTiers returns what makes the tiers that run real programs, with some
+// workers that wait in their jails for a first capsule.
+func standardTiers(spares int) func(*host.Machine, string) (Tiers, error) {
+	return func(m *host.Machine, folder string) (Tiers, error) { return makeTiers(m, folder, spares) }
+}
+
+func makeTiers(m *host.Machine, folder string, spares int) (Tiers, error) {
 	cache, err := filepath.Abs(filepath.Join(folder, cacheName))
 	if err != nil {
 		return Tiers{}, fmt.Errorf("find the cache of modules: %w", err)
@@ -29,10 +37,37 @@ func standardTiers(m *host.Machine, folder string) (Tiers, error) {
 	if err != nil {
 		return Tiers{}, err
 	}
+	pool, err := worker.New(worker.Config{Machine: m, Engine: engine, CacheDir: cache, Spares: spares, Stderr: os.Stderr})
+	if err != nil {
+		engine.Close()
+		return Tiers{}, err
+	}
 	return Tiers{
-		ByName: map[string]Tier{capsule.TierInline: inline{engine: engine, machine: m}},
-		Close:  engine.Close,
+		ByName: map[string]Tier{
+			capsule.TierInline: inline{engine: engine, machine: m},
+			capsule.TierWorker: jailed{Pool: pool, engine: engine},
+			capsule.TierNative: native.New(native.Config{Machine: m}),
+		},
+		Close: func() {
+			pool.Close()
+			engine.Close()
+		},
 	}, nil
+}
+
+// jailed runs WebAssembly in workers.
+type jailed struct {
+	*worker.Pool
+
+	engine *wasm.Engine
+}
+
+var _ Checker = jailed{}
+
+// Check compiles the module, for the cache that the workers see.
+func (t jailed) Check(module []byte) error {
+	_, err := t.engine.Install(module)
+	return err
 }
 
 // inline runs WebAssembly in this process.

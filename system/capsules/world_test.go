@@ -14,8 +14,39 @@ import (
 
 	"phios/abi"
 	"phios/api/control"
+	"phios/capsule/worker"
+	"phios/platform/host/jail"
 	"phios/system"
 )
+
+// TestMain is a worker's beginning too.
+func TestMain(m *testing.M) {
+	if in := jail.Main(); in != nil {
+		os.Exit(worker.Main(in))
+	}
+	if folder := os.Getenv(nodeVariable); folder != "" {
+		os.Exit(nodeMain(folder))
+	}
+	os.Exit(m.Run())
+}
+
+// nodeVariable makes the test's own program a node in a folder.
+const nodeVariable = "PHI_TEST_NODE"
+
+// nodeMain runs a node until it is killed.
+func nodeMain(folder string) int {
+	m, err := Start(Config{DataDir: folder, Version: "test"})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	<-m.Stopped()
+	if err := m.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
 
 // world is a node with its control socket, in a folder of its own.
 type world struct {
