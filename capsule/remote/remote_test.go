@@ -31,9 +31,10 @@ func want[T comparable](t *testing.T, what string, got, wanted T) {
 // TestCalls makes calls with every part a frame can have, of a real kernel.
 func TestCalls(t *testing.T) {
 	each(t, func(t *testing.T, node, link Link) {
-		real, budget := newDoor(t)
+		t.Helper()
+		inner, budget := newDoor(t)
 		var out output
-		spec := capsule.Spec{Door: real, Argument: 42, Output: out.write}
+		spec := capsule.Spec{Door: inner, Argument: 42, Output: out.write}
 		s := program(t, node, link, spec, func(d *Door) {
 			session(t, d, budget)
 			regions(t, d, budget)
@@ -46,7 +47,7 @@ func TestCalls(t *testing.T) {
 		want(t, "ended", over, true)
 		want(t, "end", got, exit)
 		want(t, "output", out.text, "1hello2"+string(bytes.Repeat([]byte("x"), abi.FramePayloadMax))+"2y")
-		want(t, "serve", s.Serve(real, &abi.Message{}), abi.StatusPeerDead)
+		want(t, "serve", s.Serve(inner, &abi.Message{}), abi.StatusPeerDead)
 	})
 }
 
@@ -128,9 +129,10 @@ func messages(t *testing.T, d *Door, budget abi.Handle) {
 // TestServe passes messages to a handler that asks the kernel meanwhile.
 func TestServe(t *testing.T) {
 	each(t, func(t *testing.T, node, link Link) {
-		real, budget := newDoor(t)
-		s := program(t, node, link, capsule.Spec{Door: real}, func(d *Door) {
-			d.Ready()
+		t.Helper()
+		inner, budget := newDoor(t)
+		s := program(t, node, link, capsule.Spec{Door: inner}, func(d *Door) {
+			_ = d.Ready()
 			var m abi.Message
 			for d.Await(&m) == abi.StatusOK {
 				status := abi.StatusOK
@@ -144,23 +146,23 @@ func TestServe(t *testing.T) {
 					want(t, "nested", d.Invoke(budget, abi.BudgetInspect, &args), abi.StatusOK)
 					m.Words[0] *= 2
 				}
-				d.Answer(&m, status)
+				_ = d.Answer(&m, status)
 			}
 			want(t, "alive", d.Alive(), false)
 		})
-		want(t, "too early", s.Serve(real, &abi.Message{}), abi.StatusState)
+		want(t, "too early", s.Serve(inner, &abi.Message{}), abi.StatusState)
 		want(t, "run", s.Run(), capsule.Exit{})
 		want(t, "serves", s.Serves(), true)
 		for i := uint64(10); i < 200; i++ {
 			m := abi.Message{Words: [abi.MessageWords]uint64{i}}
 			m.SetPayload([]byte("kept"))
-			want(t, "serve", s.Serve(real, &m), abi.StatusOK)
+			want(t, "serve", s.Serve(inner, &m), abi.StatusOK)
 			want(t, "answer", m.Words[0], 2*i)
 			want(t, "payload", string(m.Payload()), "kept")
 		}
 		want(t, "calls", s.Calls(), 190)
-		want(t, "denied", s.Serve(real, &abi.Message{Words: [abi.MessageWords]uint64{1}}), abi.StatusDenied)
-		want(t, "bad answer", s.Serve(real, &abi.Message{Words: [abi.MessageWords]uint64{2}}), abi.StatusRange)
+		want(t, "denied", s.Serve(inner, &abi.Message{Words: [abi.MessageWords]uint64{1}}), abi.StatusDenied)
+		want(t, "bad answer", s.Serve(inner, &abi.Message{Words: [abi.MessageWords]uint64{2}}), abi.StatusRange)
 		_, over := s.Ended()
 		want(t, "ended", over, false)
 	})
@@ -169,10 +171,11 @@ func TestServe(t *testing.T) {
 // TestNeverAnswers stops a program that says nothing any more.
 func TestNeverAnswers(t *testing.T) {
 	each(t, func(t *testing.T, node, link Link) {
-		real, _ := newDoor(t)
+		t.Helper()
+		inner, _ := newDoor(t)
 		hold := make(chan struct{})
-		s := program(t, node, link, capsule.Spec{Door: real}, func(d *Door) {
-			d.Ready()
+		s := program(t, node, link, capsule.Spec{Door: inner}, func(d *Door) {
+			_ = d.Ready()
 			var m abi.Message
 			_ = d.Await(&m)
 			<-hold
@@ -181,7 +184,7 @@ func TestNeverAnswers(t *testing.T) {
 		s.Run()
 		time.AfterFunc(20*time.Millisecond, func() { s.End(capsule.Exit{Cause: capsule.CauseStopped}) })
 		start := time.Now()
-		want(t, "serve", s.Serve(real, &abi.Message{}), abi.StatusPeerDead)
+		want(t, "serve", s.Serve(inner, &abi.Message{}), abi.StatusPeerDead)
 		if waited := time.Since(start); waited > 3*time.Second {
 			t.Errorf("stopped after %v", waited)
 		}
@@ -193,15 +196,16 @@ func TestNeverAnswers(t *testing.T) {
 // TestClosesEarly lets the program go in the middle of a message.
 func TestClosesEarly(t *testing.T) {
 	each(t, func(t *testing.T, node, link Link) {
-		real, _ := newDoor(t)
-		s := program(t, node, link, capsule.Spec{Door: real}, func(d *Door) {
-			d.Ready()
+		t.Helper()
+		inner, _ := newDoor(t)
+		s := program(t, node, link, capsule.Spec{Door: inner}, func(d *Door) {
+			_ = d.Ready()
 			var m abi.Message
 			_ = d.Await(&m)
 			link.Sever()
 		})
 		s.Run()
-		want(t, "serve", s.Serve(real, &abi.Message{}), abi.StatusPeerDead)
+		want(t, "serve", s.Serve(inner, &abi.Message{}), abi.StatusPeerDead)
 		exit, over := s.Ended()
 		want(t, "over", over, true)
 		want(t, "cause", exit.Cause, capsule.CauseLost)
@@ -218,15 +222,16 @@ func TestLies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, node, link Link) {
-				real, _ := newDoor(t)
-				s := program(t, node, link, capsule.Spec{Door: real}, func(d *Door) {
-					d.Ready()
+				t.Helper()
+				inner, _ := newDoor(t)
+				s := program(t, node, link, capsule.Spec{Door: inner}, func(d *Door) {
+					_ = d.Ready()
 					var m abi.Message
 					_ = d.Await(&m)
 					_ = link.Send(&f)
 				})
 				s.Run()
-				want(t, "serve", s.Serve(real, &abi.Message{}), abi.StatusPeerDead)
+				want(t, "serve", s.Serve(inner, &abi.Message{}), abi.StatusPeerDead)
 				exit, _ := s.Ended()
 				want(t, "cause", exit.Cause, capsule.CauseLost)
 			})
@@ -237,15 +242,16 @@ func TestLies(t *testing.T) {
 // TestExitsWhileServing is a handler that traps.
 func TestExitsWhileServing(t *testing.T) {
 	each(t, func(t *testing.T, node, link Link) {
-		real, _ := newDoor(t)
-		s := program(t, node, link, capsule.Spec{Door: real}, func(d *Door) {
-			d.Ready()
+		t.Helper()
+		inner, _ := newDoor(t)
+		s := program(t, node, link, capsule.Spec{Door: inner}, func(d *Door) {
+			_ = d.Ready()
 			var m abi.Message
 			_ = d.Await(&m)
-			d.Exit(capsule.Exit{Cause: capsule.CauseTrap, Detail: "unreachable"})
+			_ = d.Exit(capsule.Exit{Cause: capsule.CauseTrap, Detail: "unreachable"})
 		})
 		s.Run()
-		want(t, "serve", s.Serve(real, &abi.Message{}), abi.StatusPeerDead)
+		want(t, "serve", s.Serve(inner, &abi.Message{}), abi.StatusPeerDead)
 		exit, _ := s.Ended()
 		want(t, "exit", exit, capsule.Exit{Cause: capsule.CauseTrap, Detail: "unreachable"})
 	})

@@ -155,11 +155,11 @@ func (r *Rings) Receive(f *abi.Frame) abi.Status {
 // wait repeats one step of a ring until it does not time out.
 func (r *Rings) wait(step func() abi.Status) abi.Status {
 	for !r.severed.Load() {
-		switch status := step(); status { //exhaustive:ignore
-		case abi.StatusTimeout:
-		case abi.StatusState: // a peer that breaks the protocol, or was cut off
+		status := step()
+		if status == abi.StatusState { // a peer that breaks the protocol, or was cut off
 			return abi.StatusPeerDead
-		default:
+		}
+		if status != abi.StatusTimeout {
 			return status
 		}
 	}

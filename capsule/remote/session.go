@@ -45,7 +45,9 @@ func (s *Session) Run() capsule.Exit {
 			break
 		}
 	}
-	switch s.frame.Call { //exhaustive:ignore
+	// Only these three are not answered.
+	//exhaustive:ignore
+	switch s.frame.Call {
 	case abi.SessionReady:
 		s.ready.Store(true)
 		return capsule.Exit{}
@@ -117,7 +119,9 @@ func (s *Session) step(door capsule.Door) (bool, abi.Status) {
 	}
 	var status abi.Status
 	f.Args(&s.args)
-	switch f.Call { //exhaustive:ignore
+	// All others are the kernel's, or nobody's.
+	//exhaustive:ignore
+	switch f.Call {
 	case abi.SessionReady, abi.SessionExit, abi.SessionServe:
 		return true, abi.StatusOK
 	case abi.SessionNamed:
@@ -161,7 +165,7 @@ func (s *Session) charge(door capsule.Door) abi.Status {
 	if s.args.W[0] >= uint64(abi.ResourceCount) {
 		return abi.StatusBadArgument
 	}
-	return door.Charge(abi.Resource(s.args.W[0]), s.args.W[1])
+	return door.Charge(abi.Resource(s.args.W[0]), s.args.W[1]) //nolint:gosec // G115: checked above
 }
 
 // left records the end that the program reported.
@@ -169,7 +173,7 @@ func (s *Session) left() capsule.Exit {
 	f := &s.frame
 	e := capsule.Exit{Cause: capsule.CauseTrap, Code: uint32(f.W[0])} //nolint:gosec // G115: the low half is the code
 	if f.W[1] < uint64(capsule.CauseLost) {
-		e.Cause = capsule.Cause(f.W[1])
+		e.Cause = capsule.Cause(f.W[1]) //nolint:gosec // G115: checked above
 	}
 	if f.Parts&abi.PartBytes != 0 {
 		e.Detail = readable(f.Bytes)

@@ -38,7 +38,9 @@ const (
 type stopwatch struct{ start time.Time }
 
 // Now returns nanoseconds since the worker began.
-func (s stopwatch) Now() int64 { return int64(time.Since(s.start)) }
+func (s stopwatch) Now() int64 { return int64(time.Since(s.start)) } //nolint:forbidigo // a worker has no machine: this is its clock
+
+func newStopwatch() stopwatch { return stopwatch{time.Now()} } //nolint:forbidigo // see Now
 
 // inside is a worker as it sees itself. It believes what the node tells it.
 type inside struct {
@@ -63,7 +65,7 @@ func Main(in *jail.Inside) int {
 		complain(err)
 		return exitSocket
 	}
-	engine, err := wasm.New(wasm.Config{CacheDir: cacheInside, Clock: stopwatch{time.Now()}})
+	engine, err := wasm.New(wasm.Config{CacheDir: cacheInside, Clock: newStopwatch()})
 	if err != nil {
 		complain(err)
 		return exitEngine
@@ -87,7 +89,7 @@ const nothing = "\x00asm\x01\x00\x00\x00" + // magic, version
 // memory before somebody waits for it: a worker that is spare has the time. It
 // does not matter whether it succeeds.
 func warmUp() {
-	engine, err := wasm.New(wasm.Config{Clock: stopwatch{time.Now()}})
+	engine, err := wasm.New(wasm.Config{Clock: newStopwatch()})
 	if err != nil {
 		return
 	}
@@ -154,7 +156,9 @@ func descriptors(rights []byte) ([]*os.File, error) {
 
 // do does one thing. It closes the files.
 func (i *inside) do(p *packet, files []*os.File) {
-	switch p.operation { //exhaustive:ignore
+	// The rest is quick.
+	//exhaustive:ignore
+	switch p.operation {
 	case opStart:
 		order := *p
 		order.payload = append([]byte(nil), p.payload...)
@@ -294,18 +298,18 @@ func (in *inmate) live() {
 	defer close(in.done)
 	exit := in.program.Run()
 	if !exit.OK() || !in.program.Serves() {
-		in.door.Exit(exit)
+		_ = in.door.Exit(exit) // a node that has gone is not told
 		return
 	}
-	in.door.Ready()
+	_ = in.door.Ready() // nor asked
 	var m abi.Message
 	for in.door.Await(&m) == abi.StatusOK {
 		status := in.program.Serve(in.door, &m)
 		if exit, over := in.program.Ended(); over {
-			in.door.Exit(exit)
+			_ = in.door.Exit(exit)
 			return
 		}
-		in.door.Answer(&m, status)
+		_ = in.door.Answer(&m, status)
 	}
 }
 
@@ -328,7 +332,9 @@ func (in *inmate) close() {
 // quick does what takes no time, and fills in the answer.
 func (in *inmate) quick(p, a *packet, files []*os.File) abi.Status {
 	memory := in.program.Memory()
-	switch p.operation { //exhaustive:ignore
+	// The rest is slow, or nothing.
+	//exhaustive:ignore
+	switch p.operation {
 	case opPlace:
 		if len(files) != 1 {
 			return abi.StatusBadArgument

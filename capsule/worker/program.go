@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
 
 	"phios/abi"
 	"phios/capsule"
@@ -179,7 +178,7 @@ func (p *program) Freeze(w io.Writer) error {
 		return fmt.Errorf("freeze: %w", err)
 	}
 	defer closeFile(out)
-	if err := out.SetReadDeadline(time.Now().Add(freezeNSMax)); err != nil {
+	if err := out.SetReadDeadline(deadline(freezeNSMax)); err != nil {
 		closeFile(in)
 		return fmt.Errorf("freeze: %w", err)
 	}

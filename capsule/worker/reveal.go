@@ -43,6 +43,7 @@ func (p *Pool) reveal(hash wasm.Hash) error {
 		} else if !d.Type().IsRegular() {
 			return nil
 		}
+		//nolint:gosec // G122: only the node writes to the cache
 		if err := os.Chmod(path, mode); err != nil && !os.IsNotExist(err) {
 			return err //nolint:wrapcheck // it names the path, and is wrapped below
 		}
