@@ -175,6 +175,9 @@ func installed(c *cobra.Command, node *control.Client, word string) (control.Ima
 		}
 		for _, image := range images {
 			if image.Name == word {
+				if _, err := os.Stat(filepath.Join(word, manifest.FileName)); err == nil {
+					say(c.ErrOrStderr(), "%s as it is installed; write ./%s for what lies in the folder\n", word, word)
+				}
 				return image, nil
 			}
 		}

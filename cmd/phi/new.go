@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -29,7 +30,11 @@ func newNew() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{"name": arguments[0], "lang": lang, "folder": dir})
 			}
-			say(c.OutOrStdout(), "%s is there. Build and run it:\n  cd %s && ./build.sh && phi run .\n", dir, quoted(dir))
+			build := "./build.sh && "
+			if _, err := os.Stat(filepath.Join(dir, "build.sh")); err != nil {
+				build = "" // nothing to build
+			}
+			say(c.OutOrStdout(), "%s is there. Go on with\n  cd %s && %sphi run .\n", dir, quoted(dir), build)
 			return nil
 		}),
 	}

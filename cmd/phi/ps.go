@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,14 +60,14 @@ func stateColour(state string) string {
 	}
 }
 
-// exitText says how a program ended.
+// exitText says how a program ended, in one line: the rest is in the logs.
 func exitText(e control.Exit) string {
 	text := e.Cause
 	if e.Cause == "returned" {
 		text = "exit " + count(uint64(e.Code))
 	}
-	if e.Detail != "" {
-		text += ": " + printable(e.Detail)
+	if first, _, _ := strings.Cut(e.Detail, "\n"); first != "" {
+		text += ": " + printable(first)
 	}
 	return text
 }
