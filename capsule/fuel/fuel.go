@@ -10,6 +10,9 @@
 // next one: the sum of all instructions of the function (or the loop's body)
 // that lie in no inner loop, with the dearer branch of each if. Exact counting
 // was rejected: a charge per basic block costs more than it tells.
+// The bound is loose where a compiler puts a whole function into one loop and
+// jumps about in it, as Go's does: fuel says how long a program may run until
+// it asks, not what to bill it for.
 //
 // Bulk operations charge by length, and those on memory go in chunks with a
 // charge before each. Active data segments become passive and are copied by
