@@ -16,12 +16,11 @@ import (
 	"phios/capsule/remote"
 	"phios/capsule/wasm"
 	"phios/platform"
-	"phios/platform/host/jail"
 	"phios/platform/host/share"
 )
 
-// verb is the argument by which a jailed process knows that it is a worker.
-const verb = "phi-worker"
+// Verb is the only argument of a process that is a worker.
+const Verb = "phi-worker"
 
 // socketDescriptor is where a worker finds its socket.
 const socketDescriptor = 3
@@ -53,13 +52,10 @@ type inside struct {
 	inmates map[uint32]*inmate // guarded by mu; nil while one is being made
 }
 
-// Main is the whole life of a worker: main calls it with what jail.Main has
-// returned, and exits with the code that it returns when the node has gone. A
-// jailed process that is no worker gets code 3.
-func Main(in *jail.Inside) int {
-	if len(in.Args) != 1 || in.Args[0] != verb {
-		return exitSocket
-	}
+// Main is the whole life of a worker: main calls it when the only argument is
+// Verb, and exits with the code that it returns when the node has gone. Where
+// nobody has set up a worker it returns 3 at once.
+func Main() int {
 	conn, err := connection(os.NewFile(socketDescriptor, "worker socket"))
 	if err != nil {
 		complain(err)

@@ -57,14 +57,17 @@ func newProcess(c *Config) (*process, error) {
 		return nil, fmt.Errorf("worker: make a socket: %w", err)
 	}
 	defer func() { _ = theirs.Close() }() // the process has its own copy
-	walls := jail.Walls(c.Walls) &^ jail.Walls(capsule.WallSandbox)
-	if walls == 0 {
-		walls = jail.WallsAll &^ jail.WallSeccomp // the filter forbids to open files, and so the cache
+	self, err := os.Executable()
+	if err != nil {
+		_ = ours.Close()
+		return nil, fmt.Errorf("worker: find this program: %w", err)
 	}
+	// A worker of the jail's own kind may not open files, and so not the
+	// cache: a command may, and finds nothing else to open or to run.
 	j, err := jail.Start(jail.Config{
-		Name: "worker", Walls: walls, Require: jail.Walls(c.Require &^ capsule.WallSandbox),
-		Folders: []jail.Bind{{From: c.CacheDir, To: cacheInside}},
-		Args:    c.args, Files: []*os.File{theirs}, Stderr: c.Stderr,
+		Name: "worker", Walls: jail.Walls(c.Walls &^ capsule.WallSandbox), Require: jail.Walls(c.Require &^ capsule.WallSandbox),
+		Folders: append(linked(), jail.Bind{From: c.CacheDir, To: cacheInside}, jail.Bind{From: self, To: selfInside}),
+		Command: append([]string{selfInside}, c.args...), Files: []*os.File{theirs}, Stderr: c.Stderr,
 		// One processor more than there are, so that programs that spin on all
 		// of them do not keep the socket waiting.
 		Env:         []string{"GOMAXPROCS=" + strconv.Itoa(runtime.NumCPU()+1), "GODEBUG=madvdontneed=1"},

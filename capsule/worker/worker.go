@@ -4,7 +4,7 @@
 // # The parts
 //
 // A [Pool] is the node's side. It starts this very program again, in a jail
-// (platform/host/jail), where [Main] takes over: the same engine as the inline
+// (platform/host/jail) and with [Verb], where [Main] takes over: the same engine as the inline
 // tier's, with nothing else in reach. Two things lead out of the jail. Rings in
 // shared memory, a pair for each capsule, carry what the program asks of the
 // kernel (capsule/remote). A socket, one for each process, carries what the
@@ -85,8 +85,11 @@ const (
 	descriptorsMax = 64 + 4*CapsulesMax
 )
 
-// cacheInside is where the engine's cache is in the jail.
-const cacheInside = "/cache"
+// What a worker sees in its jail: the engine's cache and this program.
+const (
+	cacheInside = "/cache"
+	selfInside  = "/phi"
+)
 
 // Config says how a pool works.
 type Config struct {
@@ -132,7 +135,7 @@ func (c Config) complete() (Config, error) {
 		c.CPUPercent = 100 * runtime.NumCPU()
 	}
 	if c.args == nil {
-		c.args = []string{verb}
+		c.args = []string{Verb}
 	}
 	return c, nil
 }

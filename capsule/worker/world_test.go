@@ -32,11 +32,12 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	if in := jail.Main(); in != nil {
-		if len(in.Args) == 2 && in.Args[0] == hostileVerb {
-			os.Exit(hostile(in.Args[1]))
-		}
-		os.Exit(Main(in))
+	_ = jail.Main() // becomes the command that it was asked for
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == Verb:
+		os.Exit(Main())
+	case len(os.Args) == 3 && os.Args[1] == hostileVerb:
+		os.Exit(hostile(os.Args[2]))
 	}
 	if os.Getenv(pongVariable) != "" {
 		pong()
