@@ -51,6 +51,11 @@ func (b *builder) build(control int) error {
 	if err := b.dropPrivileges(); err != nil {
 		return fmt.Errorf("drop privileges: %w", err)
 	}
+	if !again && len(b.Command) == 0 {
+		if err := b.limitData(); err != nil {
+			return err
+		}
+	}
 	b.try(WallLandlock, b.landlock)
 	if again {
 		return fmt.Errorf("start again: %w", b.restart(control))
@@ -83,16 +88,29 @@ func (b *builder) limit() error {
 		{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, b.Temporary},
 		{"RLIMIT_MEMLOCK", unix.RLIMIT_MEMLOCK, 0},
 		{"RLIMIT_MSGQUEUE", unix.RLIMIT_MSGQUEUE, 0},
-		{"RLIMIT_DATA", unix.RLIMIT_DATA, b.DataBytes},
 		{"RLIMIT_NPROC", unix.RLIMIT_NPROC, b.Processes},
 	}
 	for _, l := range limits {
-		if l.value == 0 && (l.resource == unix.RLIMIT_DATA || l.resource == unix.RLIMIT_NPROC) {
+		if l.value == 0 && l.resource == unix.RLIMIT_NPROC {
 			continue
 		}
 		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: l.value, Max: l.value}); err != nil {
 			return fmt.Errorf("set %s to %d: %w", l.name, l.value, err)
 		}
+	}
+	return nil
+}
+
+// limitData sets the limit that stands in for a cgroup's on memory, where there
+// is one. It comes late: what is about to be replaced by the command may take
+// more, as a program with the race detector does, and with cgo a worker has no
+// such limit at all.
+func (b *builder) limitData() error {
+	if b.DataBytes == 0 {
+		return nil
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: b.DataBytes, Max: b.DataBytes}); err != nil {
+		return fmt.Errorf("set RLIMIT_DATA to %d: %w", b.DataBytes, err)
 	}
 	return nil
 }

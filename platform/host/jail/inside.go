@@ -55,7 +55,10 @@ func Main() *Inside {
 		unix.Exit(exitRefused)
 	}
 	if len(b.Command) > 0 {
-		err := unix.Exec(b.Command[0], b.Command, b.Env)
+		err := b.limitData()
+		if err == nil {
+			err = unix.Exec(b.Command[0], b.Command, b.Env)
+		}
 		_ = writeValue(control, report{Error: "run " + b.Command[0] + ": " + err.Error() + "; is it, and all it needs, among the folders?"})
 		unix.Exit(exitRefused)
 	}

@@ -99,7 +99,7 @@ type Config struct {
 	// Files are inherited as descriptors 3 and up. They stay the caller's.
 	Files []*os.File
 	// Stdout and Stderr are where the process writes; nil is nowhere. They
-	// stay the caller's.
+	// stay the caller's. They are pipes: files on a disk it may not lengthen.
 	Stdout, Stderr *os.File
 	// MemoryBytes, ProcessesMax and CPUPercent are limits; zero is none.
 	// ProcessesMax counts threads too. CPUPercent is of one processor, so

@@ -22,8 +22,10 @@ type Process struct {
 	// reasons say why walls of the parent's making do not stand.
 	reasons []string
 	walls   Walls
-	dead    chan struct{} // closed when nothing of it runs any more
-	done    chan struct{} // closed when status stands
+	// together says that all of it ends with its first process.
+	together bool
+	dead     chan struct{} // closed when nothing of it runs any more
+	done     chan struct{} // closed when status stands
 
 	mu     sync.Mutex
 	status Status // guarded by mu
@@ -133,7 +135,7 @@ func (p *Process) Wait() Status {
 // Kill ends the process and all that it started. It does not wait.
 func (p *Process) Kill() {
 	_ = p.child.Kill() // an ended process is what was wanted
-	if !p.walls.Has(WallPID) {
+	if !p.together {
 		p.group.kill()
 	}
 }
@@ -232,7 +234,7 @@ func (p *Process) keep(c *Config, attr *os.ProcAttr, started chan<- error) {
 		}
 	}
 	status.OutOfMemory = p.group.outOfMemory()
-	if !p.walls.Has(WallPID) {
+	if !p.together {
 		p.group.kill()
 	}
 	close(p.dead)
@@ -270,6 +272,7 @@ func (p *Process) try(tries []uintptr, args []string, attr *os.ProcAttr) (*os.Pr
 		p.group.attach(attr.Sys)
 		child, err := os.StartProcess("/proc/self/exe", args, attr)
 		if err == nil {
+			p.together = flags&unix.CLONE_NEWPID != 0
 			return child, nil
 		}
 		p.reasons = append(p.reasons, err.Error())
