@@ -58,11 +58,11 @@ func TestDelays(t *testing.T) {
 	p.Limit = 10
 	s := New(p)
 	now := begin
-	for i, want := range []time.Duration{1, 2, 4, 5, 5} {
+	for i, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 5 * time.Second, 5 * time.Second} {
 		s.Started(now)
 		d := s.Ended(now, trap)
-		if got := d.At.Sub(now); d.Act != Restart || got != want*time.Second {
-			t.Fatalf("restart %d: %v after %v, want after %vs", i, d.Act, got, want)
+		if got := d.At.Sub(now); d.Act != Restart || got != want {
+			t.Fatalf("restart %d: %v after %v, want after %v", i, d.Act, got, want)
 		}
 		now = d.At
 	}

@@ -3,10 +3,14 @@ package capsules
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,7 +60,6 @@ func TestLife(t *testing.T) {
 	if a := w.call("actor", "hello"); a.Words[0] != 1 {
 		t.Errorf("the second life counts %d", a.Words[0])
 	}
-
 }
 
 // TestRestart: a program that ends by trap or exit starts again; who was in a
@@ -322,7 +325,7 @@ func TestFreeze(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
+		defer f.Close() //nolint:errcheck // it was read
 		if v, err := w.Thaw(t.Context(), control.ThawRequest{As: as}, f); err != nil || v.State != control.StateServing {
 			t.Fatalf("thawed: %+v, %v\n%s", v.Capsule, err, w.logText("actor"))
 		}
@@ -346,11 +349,7 @@ func TestFreeze(t *testing.T) {
 
 // TestKilledNode: a node that is killed comes up again with what ran.
 func TestKilledNode(t *testing.T) {
-	folder, err := os.MkdirTemp("", "phi")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(folder)
+	folder := t.TempDir()
 	w := &world{t: t, folder: folder, Client: &control.Client{Socket: filepath.Join(folder, control.SocketName)}}
 	node := func() *exec.Cmd {
 		c := exec.Command(os.Args[0])
@@ -368,7 +367,7 @@ func TestKilledNode(t *testing.T) {
 	w.call("actor", "named clock")
 	_ = first.Process.Kill()
 	_ = first.Wait()
-	_, err = w.Info(t.Context())
+	_, err := w.Info(t.Context())
 	wantCode(t, err, control.CodeNoNode)
 	second := node()
 	eventually(t, "it serves again", func() bool { return w.state("actor") == control.StateServing })
@@ -378,5 +377,126 @@ func TestKilledNode(t *testing.T) {
 	}
 	if err := second.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestParallel: hundreds ask at once, and each gets its answer.
+func TestParallel(t *testing.T) {
+	w := newWorld(t)
+	w.install(manifestFor("actor"), build(t))
+	w.run("actor")
+	const askers = 300
+	var group sync.WaitGroup
+	for k := range askers {
+		group.Go(func() {
+			var err error
+			switch k % 3 {
+			case 0:
+				_, err = w.Call(context.Background(), control.CallRequest{Capsule: "actor", Text: "note 1"})
+			case 1:
+				_, err = w.List(context.Background())
+			case 2:
+				_, err = w.Inspect(context.Background(), "actor")
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if a := w.call("actor", "hello"); a.Words[1] != askers/3 {
+		t.Errorf("%d notes, want %d", a.Words[1], askers/3)
+	}
+}
+
+// TestDoors: a socket with lesser rights can do less, the tree shows it, and
+// revoking its capability closes it.
+func TestDoors(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{".", control.SocketName} {
+		info, err := os.Stat(filepath.Join(w.folder, name))
+		if err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("others may open %s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	w.install(manifestFor("actor"), build(t))
+	w.run("actor")
+	door, err := w.Door(t.Context(), control.DoorRequest{Name: "watch", Rights: control.Rights{"INSPECT"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch := control.Client{Socket: door.Socket}
+	if _, err := watch.List(t.Context()); err != nil {
+		t.Errorf("it may not look: %v", err)
+	}
+	wantCode(t, watch.Kill(t.Context(), "actor"), abi.StatusRights.Name())
+	wantCode(t, watch.Stop(t.Context()), abi.StatusRights.Name())
+	held, err := watch.Caps(t.Context())
+	if err != nil || !slices.ContainsFunc(held, func(h control.Held) bool {
+		return h.Owner == "door watch.sock" && h.Of == "control" && h.From == "supervisor"
+	}) {
+		t.Errorf("the tree does not show the door: %+v, %v", held, err)
+	}
+	if _, err := w.Door(t.Context(), control.DoorRequest{Name: "watch", Close: true}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = watch.List(t.Context())
+	wantCode(t, err, control.CodeNoNode)
+	_, err = w.Door(t.Context(), control.DoorRequest{Name: "../x", Rights: control.Rights{"INSPECT"}})
+	wantCode(t, err, control.CodeRequest)
+}
+
+// TestBadRequests: what is not in order is refused with its reason, and the
+// node goes on.
+func TestBadRequests(t *testing.T) {
+	w := newWorld(t)
+	post := func(path, body string) (int, control.Error) {
+		t.Helper()
+		transport := http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", w.Socket) }}
+		defer transport.CloseIdleConnections()
+		answer, err := (&http.Client{Transport: &transport}).Post("http://node"+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close() //nolint:errcheck // it is read to its end
+		var last struct {
+			control.Error
+
+			Failed *control.Error `json:"error"`
+		}
+		for decoder := json.NewDecoder(answer.Body); decoder.Decode(&last) == nil; {
+		}
+		if last.Failed != nil {
+			return answer.StatusCode, *last.Failed
+		}
+		return answer.StatusCode, last.Error
+	}
+	for _, c := range []struct{ path, body, code string }{
+		{"/", "{}", control.CodeUnknown},
+		{"/v1/", "{}", control.CodeUnknown},
+		{"/v1/nothing", "{}", control.CodeUnknown},
+		{"/v1/kill", "", control.CodeRequest},
+		{"/v1/kill", "{", control.CodeRequest},
+		{"/v1/kill", "[]", control.CodeRequest},
+		{"/v1/kill", `{"capsule":"x","force":true}`, control.CodeRequest},
+		{"/v1/kill", `{"capsule":"x"}{"capsule":"x"}`, control.CodeRequest},
+		{"/v1/kill", `{"capsule":"` + strings.Repeat("x", 2<<20) + `"}`, control.CodeRequest},
+		{"/v1/kill", `{"capsule":"x"}`, control.CodeUnknown},
+		{"/v1/install", `{"manifest":"nonsense"}`, control.CodeManifest},
+		{"/v1/install", `{"manifest":"version: 1\nname: a\nimage: a\ntier: inline\n","files":[{"name":"../a","size":1}]}` + "\nx", control.CodeRequest},
+		{"/v1/install", `{"manifest":"version: 1\nname: a\nimage: a\ntier: inline\n","files":[{"name":"a","size":9}]}` + "\nx", control.CodeRequest},
+		{"/v1/install", `{"manifest":"version: 1\nname: a\nimage: a\ntier: inline\n","files":[{"name":"a","size":1}]}` + "\nxy", control.CodeRequest},
+		{"/v1/install", `{"manifest":"version: 1\nname: a\nimage: a\ntier: inline\n","files":[{"name":"a","size":-1}]}` + "\n", control.CodeRequest},
+		{"/v1/thaw", "{}\n" + `{"frozen":9}`, control.CodeRequest},
+	} {
+		status, e := post(c.path, c.body)
+		if e.Code != c.code {
+			t.Errorf("%s %.40q: %d %+v, want %s", c.path, c.body, status, e, c.code)
+		}
+	}
+	_, err := w.tryInstall(manifestFor("actor"), []byte("\x00asm\x01\x00\x00\x00garbage"))
+	wantCode(t, err, control.CodeImage)
+	if list, err := w.Images(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("installed %+v, %v", list, err)
 	}
 }

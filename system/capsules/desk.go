@@ -92,6 +92,7 @@ func (m *Manager) Listen(path string, rights abi.Rights) error {
 	}
 	server := &server{m: m, door: s}
 	s.server = &http.Server{Handler: server, ReadHeaderTimeout: headerTime, MaxHeaderBytes: headerBytesMax}
+	s.server.SetKeepAlivesEnabled(false) // a request each: what is left of a body is nobody's
 	m.desk.mu.Lock()
 	_, taken := m.desk.doors[s.name]
 	full := len(m.desk.doors) >= doorsMax
@@ -192,7 +193,7 @@ func (d *desk) check(ctx context.Context, s *socket, need abi.Rights) error {
 		if status = p.Invoke(s.handle, abi.CapInspect, &a); status != abi.StatusOK {
 			return
 		}
-		if rights = abi.Rights(a.W[1]); !rights.Has(need) { //nolint:gosec // G115: the low half are the rights
+		if rights = abi.Rights(a.W[1]); !rights.Has(need) {
 			status = abi.StatusRights
 			return
 		}

@@ -69,36 +69,44 @@ func parseTarget(spec string, asked *capsulemanifest.Request) (target, error) {
 	}
 	kind, of, _ := strings.Cut(spec, ":")
 	t := target{kind: kind, of: of}
+	var err error
 	switch kind {
 	case capsulemanifest.KindClock, capsulemanifest.KindRandom:
 		if of != "" {
 			return t, badRequest(kind+" takes no more words", "write '"+kind+"'")
 		}
+		return t, nil
 	case capsulemanifest.KindFolder:
-		if path, ok := strings.CutSuffix(of, ":rw"); ok {
-			t.of, t.write = path, true
-		} else {
-			t.of = strings.TrimSuffix(of, ":ro")
-		}
+		path, write := strings.CutSuffix(of, ":rw")
+		t.of, t.write = strings.TrimSuffix(path, ":ro"), write
 	case capsulemanifest.KindRegion:
-		name, size, sized := strings.Cut(of, ":")
-		if t.of = name; sized {
-			bytes, err := strconv.ParseUint(size, 10, 63)
-			if err != nil {
-				return t, badRequest("the size "+size+" is no number of bytes", "write 'region:NAME:BYTES'")
-			}
-			t.bytes = bytes
-		} else if asked != nil {
-			t.bytes = asked.Bytes
-		}
+		err = parseRegion(&t, asked)
 	case capsulemanifest.KindEndpoint, capsulemanifest.KindModel:
 	default:
 		return t, badRequest("there is no kind of grant "+kind, "kinds are clock, random, folder:PATH, endpoint:CAPSULE, region:NAME")
 	}
-	if t.of == "" && kind != capsulemanifest.KindClock && kind != capsulemanifest.KindRandom {
-		return t, badRequest("of what is not said", "write '"+kind+":' and a name")
+	if err == nil && t.of == "" {
+		err = badRequest("of what is not said", "write '"+kind+":' and a name")
 	}
-	return t, nil
+	return t, err
+}
+
+// parseRegion reads what comes behind the name of a region.
+func parseRegion(t *target, asked *capsulemanifest.Request) error {
+	name, size, sized := strings.Cut(t.of, ":")
+	t.of = name
+	if !sized {
+		if asked != nil {
+			t.bytes = asked.Bytes
+		}
+		return nil
+	}
+	bytes, err := strconv.ParseUint(size, 10, 63)
+	if err != nil {
+		return badRequest("the size "+size+" is no number of bytes", "write 'region:NAME:BYTES'")
+	}
+	t.bytes = bytes
+	return nil
 }
 
 // spec is how a target is written.
@@ -182,12 +190,7 @@ func (m *Manager) region(t *target) (abi.Handle, abi.Status) {
 
 // decide reads what is to be granted to the capsule.
 func (c *cell) decide(g control.Grant) (*grant, error) {
-	var asked *capsulemanifest.Request
-	for k := range c.image.manifest.Requests {
-		if r := &c.image.manifest.Requests[k]; r.Name == g.Name {
-			asked = r
-		}
-	}
+	asked := c.image.manifest.RequestNamed(g.Name)
 	if g.Name == "" || g.Name == nameSelf || g.Name == nameBudget {
 		return nil, badRequest("a grant needs a name that is not "+nameSelf+" or "+nameBudget, "give the name that the manifest asks for")
 	}
@@ -195,18 +198,9 @@ func (c *cell) decide(g control.Grant) (*grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	rights, err := g.Rights.Set()
+	rights, err := t.rights(g.Rights, asked)
 	if err != nil {
 		return nil, err
-	}
-	if rights == 0 && asked != nil {
-		rights = asked.Rights
-	}
-	if rights == 0 {
-		rights = usual(t.kind)
-	}
-	if t.kind == capsulemanifest.KindFolder {
-		rights = t.folderRights(rights)
 	}
 	if g.Duration == "" {
 		g.Duration = control.DurationForever
@@ -221,6 +215,24 @@ func (c *cell) decide(g control.Grant) (*grant, error) {
 	}
 	made.Capsule, made.Spec, made.Rights = c.name, t.spec(), control.RightsOf(rights)
 	return made, nil
+}
+
+// rights are those that are named, or else asked for, or else usual.
+func (t target) rights(named control.Rights, asked *capsulemanifest.Request) (abi.Rights, error) {
+	rights, err := named.Set()
+	if err != nil {
+		return 0, err
+	}
+	if rights == 0 && asked != nil {
+		rights = asked.Rights
+	}
+	if rights == 0 {
+		rights = usual(t.kind)
+	}
+	if t.kind == capsulemanifest.KindFolder {
+		rights = t.folderRights(rights)
+	}
+	return rights, nil
 }
 
 // folderRights are READ, and WRITE where the spec or the rights say so: a

@@ -143,7 +143,7 @@ func receiveFile(folder string, f control.File, body io.Reader) error {
 	if f.Executable {
 		mode = filesMode
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) //nolint:gosec // G304: checkFiles found it local
 	if err != nil {
 		return machine("keep "+f.Name, err)
 	}
@@ -189,8 +189,8 @@ func hashFolder(folder string) (hash string, size int64, err error) {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(h, "%q %v %d\n", filepath.ToSlash(name), info.Mode()&0o100 != 0, info.Size())
-		file, err := os.Open(path)
+		_, _ = fmt.Fprintf(h, "%q %v %d\n", filepath.ToSlash(name), info.Mode()&0o100 != 0, info.Size())
+		file, err := os.Open(path) //nolint:gosec // G304, G122: the folder is nobody's but the node's
 		if err != nil {
 			return err
 		}
@@ -217,7 +217,7 @@ func (s *store) image(hash string) (*image, error) {
 	if found != hash {
 		return nil, errors.New("its files were changed")
 	}
-	text, err := os.ReadFile(filepath.Join(folder, manifestName))
+	text, err := os.ReadFile(filepath.Join(folder, manifestName)) //nolint:gosec // G304: it is named by a checked hash
 	if err != nil {
 		return nil, fmt.Errorf("read its manifest: %w", err)
 	}
@@ -230,7 +230,7 @@ func (s *store) image(hash string) (*image, error) {
 		return nil, err
 	}
 	if man.Tier != capsule.TierNative {
-		if img.module, err = os.ReadFile(filepath.Join(img.folder, filepath.FromSlash(man.Image))); err != nil {
+		if img.module, err = os.ReadFile(filepath.Join(img.folder, filepath.FromSlash(man.Image))); err != nil { //nolint:gosec // G703: the manifest was checked, its image is local
 			return nil, fmt.Errorf("read its image %s: %w", man.Image, err)
 		}
 	}
@@ -277,7 +277,7 @@ func writeFile(path string, content []byte) error {
 
 // syncFolder lets a renaming last.
 func syncFolder(path string) error {
-	d, err := os.Open(path)
+	d, err := os.Open(path) //nolint:gosec // G304: it lies in the data folder
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,6 @@ type instance struct {
 	mail     abi.Handle            // guarded by mu
 	endpoint abi.Handle            // guarded by mu: its own handle to receive by
 	ended    bool                  // guarded by mu
-	serving  bool                  // guarded by mu
 	exit     capsule.Exit          // guarded by mu until done
 	final    capsule.Usage         // guarded by mu: when the program is closed
 }

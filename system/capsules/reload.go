@@ -120,8 +120,8 @@ func (s *swapping) probe(ctx context.Context, p manifest.Probe, within time.Dura
 		return "the new program did not come to serving in " + within.String()
 	}
 	var message abi.Message
-	message.SetPayload([]byte(p.Text)) // the manifest was checked: it fits
-	switch status := s.after.order(&message, window.Done()); status {
+	message.SetPayload([]byte(p.Text))                                // the manifest was checked: it fits
+	switch status := s.after.order(&message, window.Done()); status { //nolint:exhaustive // the others are the program's answer
 	case abi.StatusOK:
 		return ""
 	case abi.StatusTimeout:

@@ -120,7 +120,6 @@ func (x *exchange) line() ([]byte, error) {
 // ServeHTTP answers one request.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ctx: r.Context(), out: w, body: bufio.NewReader(http.MaxBytesReader(w, r.Body, control.FrozenBytesMax))}
-	_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/1.1 can: progress is told while files come
 	select {
 	case s.door.slots <- struct{}{}:
 		defer func() { <-s.door.slots }()
@@ -197,6 +196,7 @@ func asError(err error) *control.Error {
 }
 
 func (s *server) install(x *exchange) (any, error) {
+	_ = http.NewResponseController(x.out).EnableFullDuplex() // HTTP/1.1 can: progress is told while files come
 	var r control.InstallRequest
 	if err := x.read(&r); err != nil {
 		return nil, err

@@ -81,6 +81,9 @@ func openStore(folder string) (*store, error) {
 	if err := os.MkdirAll(filepath.Join(s.folder, imagesName), 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
+	if err := os.Chmod(s.folder, 0o700); err != nil { //nolint:gosec // G302: a folder is entered
+		return nil, fmt.Errorf("close the data folder to others: %w", err)
+	}
 	path := filepath.Join(s.folder, stateName)
 	err := s.read(path)
 	switch {
@@ -113,7 +116,7 @@ func (s *store) read(path string) error {
 	if info.Size() > stateMax {
 		return fmt.Errorf("state file %s has %d bytes, more than one can have", path, info.Size())
 	}
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // G304: it lies in the data folder
 	if err != nil {
 		return fmt.Errorf("state file: %w", err)
 	}

@@ -21,8 +21,9 @@ import (
 
 // TestMain is a worker's beginning too.
 func TestMain(m *testing.M) {
-	if in := jail.Main(); in != nil {
-		os.Exit(worker.Main(in))
+	_ = jail.Main() // becomes the command that it was asked for
+	if len(os.Args) == 2 && os.Args[1] == worker.Verb {
+		os.Exit(worker.Main())
 	}
 	if folder := os.Getenv(nodeVariable); folder != "" {
 		os.Exit(nodeMain(folder))
@@ -57,16 +58,12 @@ type world struct {
 	m      *Manager
 }
 
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	folder, err := os.MkdirTemp("", "phi") // short: a socket's path is
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	w := &world{t: t, folder: folder, Client: &control.Client{Socket: filepath.Join(folder, control.SocketName)}}
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	folder := tb.TempDir()
+	w := &world{t: tb, folder: folder, Client: &control.Client{Socket: filepath.Join(folder, control.SocketName)}}
 	w.up()
-	t.Cleanup(w.down)
+	tb.Cleanup(w.down)
 	return w
 }
 
@@ -92,19 +89,19 @@ func (w *world) down() {
 }
 
 // build compiles the actor. Variants are by the macros that they define.
-func build(t testing.TB, defines ...string) []byte {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "actor.wasm")
+func build(tb testing.TB, defines ...string) []byte {
+	tb.Helper()
+	out := filepath.Join(tb.TempDir(), "actor.wasm")
 	args := []string{"--target=wasm32-wasi", "-O1", "-std=c11", "-mexec-model=reactor", "-I../../sdk/c", "-o", out}
 	for _, d := range defines {
 		args = append(args, "-D"+d)
 	}
-	if text, err := exec.CommandContext(t.Context(), "clang", append(args, "testdata/actor.c")...).CombinedOutput(); err != nil {
-		t.Fatalf("clang: %v\n%s", err, text)
+	if text, err := exec.CommandContext(tb.Context(), "clang", append(args, "testdata/actor.c")...).CombinedOutput(); err != nil {
+		tb.Fatalf("clang: %v\n%s", err, text)
 	}
 	code, err := os.ReadFile(out)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return code
 }
@@ -154,23 +151,23 @@ func (w *world) refused(name, text string, want abi.Status) {
 	wantCode(w.t, err, want.Name())
 }
 
-func wantCode(t testing.TB, err error, want string) {
-	t.Helper()
+func wantCode(tb testing.TB, err error, want string) {
+	tb.Helper()
 	e, ok := err.(*control.Error) //nolint:errorlint // the client returns it as it is
 	if !ok || e.Code != want {
-		t.Fatalf("got %v, want the code %q", err, want)
+		tb.Fatalf("got %v, want the code %q", err, want)
 	}
 }
 
 // eventually waits for something to come true.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, holds func() bool) {
+	tb.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if holds() {
 			return
 		}
 	}
-	t.Fatalf("never: %s", what)
+	tb.Fatalf("never: %s", what)
 }
 
 func (w *world) state(name string) string {
