@@ -30,7 +30,7 @@ help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make this machine ready for every target.
-	@$(SETUP) go gcc
+	@$(SETUP) go gcc clang node python
 
 setup-%:
 	@$(SETUP) $*
@@ -41,7 +41,7 @@ run: build ## The guided tour of what is built.
 build: setup-go ## The program, one static file: bin/phi.
 	$(BUILD) -o bin/phi ./cmd/phi
 
-test: setup-go ## Every test, as a user's machine runs it.
+test: setup-go setup-clang setup-node setup-python ## Every test, as a user's machine runs it.
 	go vet ./...
 	go test ./...
 
@@ -67,8 +67,8 @@ fuzz: setup-go ## Each fuzz target for FUZZTIME (10s).
 		go test -tags invariants -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "$${file%/*}" </dev/null || exit 1; \
 	done
 
-bench: build ## The kernel's benchmarks, as a table.
-	bin/phi bench kernel
+bench: build setup-go ## The benchmarks of the kernel and of capsules, as tables.
+	bin/phi bench kernel; bin/phi bench capsule
 
 microbench: setup-go ## The benchmarks beside the code, COUNT times (1) of BENCHTIME (200ms), for benchstat.
 	@grep -rlE --include='*_test.go' '^func Benchmark' . | sed 's|/[^/]*$$||' | sort -u | \

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -18,14 +19,12 @@ func newBench() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newBenchKernel(), newBenchPeer())
+	c.AddCommand(newBenchKernel(), newBenchCapsule(), newBenchPeer())
 	return c
 }
 
 func newBenchKernel() *cobra.Command {
-	options := bench.Options{Peer: []string{"/proc/self/exe", "bench", "peer"}}
-	asJSON, asMarkdown := false, false
-	c := &cobra.Command{
+	return measures(bench.Kernel, &cobra.Command{
 		Use:   "kernel",
 		Short: "Measure the kernel against its targets and against Go's own means",
 		Long: `Measures the kernel on this machine: each row's value, its target, and what a
@@ -33,29 +32,48 @@ Go program would use in its place, measured in alternation. It takes half a
 minute and both processors, so leave the machine alone meanwhile.
 
 It exits with 1 when a row misses its target.`,
-		Args: cobra.NoArgs,
-		RunE: does(func(c *cobra.Command, _ []string) error {
-			if problems := c.ErrOrStderr(); terminal(problems) {
-				options.Progress = problems
-			}
-			rows, err := bench.Kernel(c.Context(), options)
-			if err != nil {
-				return err
-			}
-			format := bench.Table
-			switch {
-			case asJSON:
-				format = bench.JSON
-			case asMarkdown:
-				format = bench.Markdown
-			}
-			err = bench.Write(c.OutOrStdout(), format, rows)
-			if errors.Is(err, bench.ErrMissed) {
-				return errReported
-			}
+	})
+}
+
+func newBenchCapsule() *cobra.Command {
+	return measures(bench.Capsules, &cobra.Command{
+		Use:   "capsule",
+		Short: "Measure capsules against their targets",
+		Long: `Measures capsules on this machine: how fast they start, what they take while
+they wait, and how fast they call each other. It builds a program in Go first,
+so run it in the repository. It takes a minute and both processors, so leave
+the machine alone meanwhile.
+
+It exits with 1 when a row misses its target.`,
+	})
+}
+
+// measures makes a verb of a measurement.
+func measures(measure func(context.Context, bench.Options) ([]bench.Row, error), c *cobra.Command) *cobra.Command {
+	options := bench.Options{Peer: []string{"/proc/self/exe", "bench", "peer"}}
+	asJSON, asMarkdown := false, false
+	c.Args = cobra.NoArgs
+	c.RunE = does(func(c *cobra.Command, _ []string) error {
+		if problems := c.ErrOrStderr(); terminal(problems) {
+			options.Progress = problems
+		}
+		rows, err := measure(c.Context(), options)
+		if err != nil {
 			return err
-		}),
-	}
+		}
+		format := bench.Table
+		switch {
+		case asJSON:
+			format = bench.JSON
+		case asMarkdown:
+			format = bench.Markdown
+		}
+		err = bench.Write(c.OutOrStdout(), format, rows)
+		if errors.Is(err, bench.ErrMissed) {
+			return errReported
+		}
+		return err
+	})
 	flags := c.Flags()
 	flags.BoolVar(&asJSON, "json", false, "print one JSON array of rows")
 	flags.BoolVar(&asMarkdown, "markdown", false, "print the table of docs/benchmarks.md")

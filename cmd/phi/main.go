@@ -28,11 +28,14 @@ const (
 	exitNoNode  = 3
 )
 
-// main is two programs: phi, and what runs in a jail. Which one it is must be
-// known before anything else happens.
+// main is three programs: phi, what puts up a jail around itself, and what runs
+// capsules in there. Which one it is must be known before anything else happens.
 func main() {
-	if inside := jail.Main(); inside != nil {
-		os.Exit(worker.Main(inside))
+	if jail.Main() != nil {
+		os.Exit(exitFailure) // a jailed process of phi has a command: Main has become it
+	}
+	if len(os.Args) == 2 && os.Args[1] == worker.Verb {
+		os.Exit(worker.Main())
 	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -6,6 +6,7 @@
 #   gcc     a C compiler and the headers of libc, for the race detector
 #   clang   clang with its linker and libc for WebAssembly, for programs in C
 #   node    Node.js and npm, which fetches the AssemblyScript compiler
+#   python  Python 3, for programs in Python
 #
 # As root it installs what is missing with apt; any other user is told which
 # packages to install. Go itself is never installed, for its version is the
@@ -88,6 +89,7 @@ for need in "$@"; do
 	gcc) need_gcc ;;
 	clang) need_clang ;;
 	node) need_node ;;
+	python) command -v python3 >/dev/null || packages="$packages python3" ;;
 	*) fail "unknown need: $need" ;;
 	esac
 done

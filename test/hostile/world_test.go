@@ -15,9 +15,20 @@ import (
 
 	"phios/abi"
 	"phios/api/control"
+	"phios/capsule/worker"
+	"phios/platform/host/jail"
 	"phios/system"
 	"phios/system/capsules"
 )
+
+// TestMain is a worker's beginning too.
+func TestMain(m *testing.M) {
+	_ = jail.Main() // becomes the command that it was asked for
+	if len(os.Args) == 2 && os.Args[1] == worker.Verb {
+		os.Exit(worker.Main())
+	}
+	os.Exit(m.Run())
+}
 
 // world is a node, reached as people reach it: through its socket.
 type world struct {
