@@ -55,7 +55,7 @@ func TestLoadNative(t *testing.T) {
 		FileName: "version: 1\nname: a\ncommand: [python3, main.py]\n", "main.py": "pass", "lib/x.py": "pass",
 		".git/config": "x", "lib/__pycache__/x.pyc": "x", ".hidden": "x",
 	})
-	if err := os.Chmod(filepath.Join(dir, "main.py"), 0o700); err != nil { //nolint:gosec // G302: the bit is what is tested
+	if err := os.Chmod(filepath.Join(dir, "main.py"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	f, err := Load(dir)
@@ -147,7 +147,7 @@ func TestSignature(t *testing.T) {
 		func() { write(FileName, "version: 1\nname: b\ncommand: [./main]\n") },
 		func() { write(SignatureName, strings.Replace(string(signature), "signature ", "signature 00", 1)) },
 		func() { write(SignatureName, strings.Replace(string(signature), "key ", "key 00", 1)) },
-		func() { _ = os.Chmod(filepath.Join(dir, "main"), 0o700) }, //nolint:gosec // G302: the bit is what is tested
+		func() { _ = os.Chmod(filepath.Join(dir, "main"), 0o700) },
 		func() { _ = os.Remove(filepath.Join(dir, "lib")) },
 	}
 	for i, change := range changes {

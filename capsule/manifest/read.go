@@ -22,19 +22,19 @@ var dimensionTable = [abi.ResourceCount]quantity.Dimension{
 }
 
 // has reports whether the manifest says anything at a path.
-func (r *reader) has(path string) bool { return r.nodes[path] != nil }
+func (r *reader) has(at string) bool { return r.nodes[at] != nil }
 
 // text returns the text at a path, otherwise when there is none.
-func (r *reader) text(path, otherwise string) string {
-	if n := r.nodes[path]; n != nil {
+func (r *reader) text(at, otherwise string) string {
+	if n := r.nodes[at]; n != nil {
 		return n.Value
 	}
 	return otherwise
 }
 
 // texts returns the list of texts at a path.
-func (r *reader) texts(path string) []string {
-	n := r.nodes[path]
+func (r *reader) texts(at string) []string {
+	n := r.nodes[at]
 	if n == nil {
 		return nil
 	}
@@ -46,40 +46,40 @@ func (r *reader) texts(path string) []string {
 }
 
 // number returns the whole number at a path. The schema has bounded it.
-func (r *reader) number(path string, otherwise int) int {
-	n := r.nodes[path]
+func (r *reader) number(at string, otherwise int) int {
+	n := r.nodes[at]
 	if n == nil {
 		return otherwise
 	}
 	if v, err := strconv.ParseInt(n.Value, 0, 32); err == nil {
 		return int(v)
 	}
-	r.problem(path, "%q is not a whole number: write it in digits", clip(n.Value))
+	r.problem(at, "%q is not a whole number: write it in digits", clip(n.Value))
 	return otherwise
 }
 
 // amount returns the quantity at a path, at most limit.
-func (r *reader) amount(path string, d quantity.Dimension, what string, limit uint64) uint64 {
-	n := r.nodes[path]
+func (r *reader) amount(at string, d quantity.Dimension, what string, limit uint64) uint64 {
+	n := r.nodes[at]
 	if n == nil {
 		return 0
 	}
 	v, err := quantity.Parse(d, what, n.Value)
 	if err != nil {
-		r.problem(path, "%v", err)
+		r.problem(at, "%v", err)
 	} else if v > limit {
-		r.problem(path, "%q is out of range: give less", n.Value)
+		r.problem(at, "%q is out of range: give less", n.Value)
 	}
 	return v
 }
 
 // duration returns the time at a path.
-func (r *reader) duration(path string, otherwise time.Duration) time.Duration {
-	if !r.has(path) {
+func (r *reader) duration(at string, otherwise time.Duration) time.Duration {
+	if !r.has(at) {
 		return otherwise
 	}
-	v := r.amount(path, quantity.Nanoseconds, "time", math.MaxInt64)
-	return time.Duration(min(v, math.MaxInt64)) //nolint:gosec // G115: cut to fit
+	v := r.amount(at, quantity.Nanoseconds, "time", math.MaxInt64)
+	return time.Duration(min(v, math.MaxInt64))
 }
 
 // read fills the manifest from values that are in the schema's form, and

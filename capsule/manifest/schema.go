@@ -56,8 +56,7 @@ func (r *reader) checkForm(value any) {
 		return
 	}
 	err = f.schema.Validate(value)
-	var wrong *jsonschema.ValidationError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
 		r.explain(f, wrong)
 	} else if err != nil {
 		r.problem("", "%v: see docs/capsules.md", err)

@@ -30,7 +30,7 @@ func newInspect() *cobra.Command {
 // printInspection prints a capsule for people.
 func printInspection(w io.Writer, p painter, one control.Inspection) {
 	state := stateCell(one.Capsule)
-	say(w, "%s  %s, %s, for %s\n", p.in(one.Colour, one.Name), p.in(state.colour, printable(state.text)), one.Tier, lasting(time.Since(one.Since)))
+	say(w, "%s  %s, %s, for %s\n", p.in(one.Colour, one.Name), p.in(state.colour, printable(state.text)), one.Tier, ago(time.Now(), one.Since))
 	line := func(name, text string) {
 		if text != "" {
 			say(w, "  %-10s %s\n", name, printable(text))
@@ -47,7 +47,7 @@ func printInspection(w io.Writer, p painter, one control.Inspection) {
 		line("last end", exitText(*one.Exit))
 	}
 	line("restarts", count(uint64(max(one.Restarts, 0))))
-	line("used", size(one.Usage.MemoryBytes)+" memory, "+lasting(time.Duration(one.Usage.CPUNanoseconds))+" cpu, "+ //nolint:gosec // G115: centuries
+	line("used", size(one.Usage.MemoryBytes)+" memory, "+lasting(time.Duration(one.Usage.CPUNanoseconds))+" cpu, "+
 		count(one.Usage.Calls)+" calls made, "+count(one.Usage.Served)+" served")
 	line("table", count(one.SlotsUsed)+" of "+count(one.Slots)+" slots")
 
@@ -100,11 +100,11 @@ func printRequests(w io.Writer, p painter, one control.Inspection) {
 
 // resourceText writes an amount in the unit of its resource.
 func resourceText(r abi.Resource, n uint64) string {
-	switch r {
+	switch r { //nolint:exhaustive // the others are counted
 	case abi.ResourceMemory, abi.ResourceNetwork:
 		return size(n)
 	case abi.ResourceCPU:
-		return lasting(time.Duration(min(n, 1<<62))) //nolint:gosec // G115: cut to fit
+		return lasting(time.Duration(min(n, 1<<62)))
 	default:
 		return count(n)
 	}

@@ -81,12 +81,12 @@ func (b *bench) soon(pattern string, arguments ...string) {
 
 // subjects builds the capsule of testdata in two versions, once: what 'phi new'
 // wrote, with another program.
-var subjects = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // built once, like phi
+var subjects = sync.OnceValues(func() (string, error) {
 	dir := filepath.Join(filepath.Dir(phi), "subjects")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", err
 	}
-	write := exec.Command(phi, "new", "--lang", "go", "subject") //nolint:noctx // TestMain's folder bounds it
+	write := exec.Command(phi, "new", "--lang", "go", "subject")
 	write.Dir = dir
 	if out, err := write.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -100,7 +100,7 @@ var subjects = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobal
 		if err := os.WriteFile(filepath.Join(dir, "subject", "main.go"), text, 0o600); err != nil {
 			return "", err
 		}
-		build := exec.Command("sh", filepath.Join(dir, "subject", "build.sh")) //nolint:noctx // as above
+		build := exec.Command("sh", filepath.Join(dir, "subject", "build.sh"))
 		if out, err := build.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("%w: %s", err, out)
 		}
@@ -130,15 +130,21 @@ func (b *bench) subject(version string) {
 
 // TestNode does with one node what people do, one after the other: compiling
 // a program of Go for each would take too long.
-func TestNode(t *testing.T) {
+func TestNode(t *testing.T) { //nolint:tparallel // the subtests share a node
 	t.Parallel()
 	node := upOf(t)
 	for _, test := range []struct {
 		name string
 		do   func(*bench)
 	}{
-		{"Life", life}, {"Folders", folders}, {"Reload", reload}, {"Freeze", freeze},
-		{"JSON", asJSON}, {"Refusals", refusals}, {"Signing", signing}, {"Completion", completion},
+		{"Life", life},
+		{"Folders", folders},
+		{"Reload", reload},
+		{"Freeze", freeze},
+		{"JSON", asJSON},
+		{"Refusals", refusals},
+		{"Signing", signing},
+		{"Completion", completion},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := &bench{t, node.dir}

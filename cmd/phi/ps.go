@@ -29,20 +29,24 @@ func newPs() *cobra.Command {
 			p, now := painter{colored(w)}, time.Now()
 			t := table{headings: []string{"NAME", "STATE", "TIER", ">FOR", ">RESTARTS", ">MEMORY", ">CPU", ">SERVED", ">DENIED", "IMAGE"}}
 			for _, one := range all {
-				t.add(cell{one.Name, one.Colour}, stateCell(one), one.Tier, lasting(now.Sub(one.Since)), one.Restarts,
-					size(one.Usage.MemoryBytes), lasting(time.Duration(one.Usage.CPUNanoseconds)), count(one.Usage.Served), one.Denials, one.Image) //nolint:gosec // G115: centuries of processor time
+				t.add(cell{one.Name, one.Colour}, stateCell(one), one.Tier, ago(now, one.Since), one.Restarts,
+					size(one.Usage.MemoryBytes), lasting(time.Duration(one.Usage.CPUNanoseconds)), count(one.Usage.Served), one.Denials, one.Image)
 			}
 			t.print(w, p, "")
 		})
 	})
 }
 
-// stateCell is a capsule's state in its colour, with the exit code of one that
-// failed.
+// stateCell is a capsule's state in its colour, with the beginning of how one
+// that failed has ended.
 func stateCell(one control.Capsule) cell {
+	const textMax = 48
 	text := one.State
 	if one.Exit != nil && (one.State == control.StateFailed || one.State == control.StateWaiting) {
 		text += " (" + exitText(*one.Exit) + ")"
+	}
+	if runes := []rune(text); len(runes) > textMax {
+		text = string(runes[:textMax]) + "..."
 	}
 	return cell{text, stateColour(one.State)}
 }
@@ -70,4 +74,12 @@ func exitText(e control.Exit) string {
 		text += ": " + printable(first)
 	}
 	return text
+}
+
+// ago says how long ago something was, "-" for what never was.
+func ago(now, then time.Time) string {
+	if then.IsZero() {
+		return "-"
+	}
+	return lasting(now.Sub(then))
 }

@@ -169,7 +169,7 @@ func (o *runOptions) watch(c *cobra.Command, node *control.Client, name string) 
 	defer cancel()
 	out, problems := c.OutOrStdout(), c.ErrOrStderr()
 	var last control.LogLine
-	print := func(l control.LogLine) error { //nolint:predeclared // it is what it does
+	tell := func(l control.LogLine) error { //nolint:unparam // as Client.Logs wants it
 		last = l
 		switch {
 		case o.asJSON || l.Stream == 0:
@@ -183,7 +183,7 @@ func (o *runOptions) watch(c *cobra.Command, node *control.Client, name string) 
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
-		_ = node.Logs(ctx, control.LogsRequest{Capsule: name, Follow: true}, print)
+		_ = node.Logs(ctx, control.LogsRequest{Capsule: name, Follow: true}, tell)
 	}()
 	one, err := settled(ctx, node, name)
 	if err == nil && o.gone && one.State == control.StateServing {
@@ -195,12 +195,12 @@ func (o *runOptions) watch(c *cobra.Command, node *control.Client, name string) 
 	if err != nil {
 		return leaving(err)
 	}
-	rest(c.Context(), node, name, last, print)
+	rest(c.Context(), node, name, last, tell)
 	if err := o.show(c, one, func(w io.Writer) { o.sayState(w, one) }); err != nil {
 		return err
 	}
 	if one.State == control.StateFailed {
-		return fmt.Errorf("%s failed: %s: 'phi logs %s' says more", name, failureText(one), name)
+		return fmt.Errorf("%s failed: %s: %s", name, failureText(one), remedyOf(one))
 	}
 	return nil
 }
@@ -217,6 +217,14 @@ func failureText(one control.Inspection) string {
 		return one.State
 	}
 	return exitText(*one.Exit)
+}
+
+// remedyOf says what to do about a capsule that failed.
+func remedyOf(one control.Inspection) string {
+	if one.Exit != nil && strings.Contains(one.Exit.Detail, `the wall "`) {
+		return "its manifest allows that when 'walls-missing' lists the wall, see docs/capsules.md"
+	}
+	return "'phi logs " + one.Name + "' says more"
 }
 
 // served waits until a capsule serves no more.

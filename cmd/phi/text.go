@@ -67,7 +67,8 @@ func (t *table) print(w io.Writer, p painter, indent string) {
 		}
 	}
 	for _, row := range all {
-		line := indent
+		var line strings.Builder
+		line.WriteString(indent)
 		for i, c := range row {
 			space := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text))
 			gap := "  "
@@ -75,12 +76,12 @@ func (t *table) print(w io.Writer, p painter, indent string) {
 				gap = ""
 			}
 			if strings.HasPrefix(t.headings[i], ">") {
-				line += space + p.in(c.colour, c.text) + gap
+				line.WriteString(space + p.in(c.colour, c.text) + gap)
 			} else {
-				line += p.in(c.colour, c.text) + space + gap
+				line.WriteString(p.in(c.colour, c.text) + space + gap)
 			}
 		}
-		say(w, "%s\n", strings.TrimRight(line, " "))
+		say(w, "%s\n", strings.TrimRight(line.String(), " "))
 	}
 }
 

@@ -136,7 +136,7 @@ func (o *nodeOptions) startBehind(c *cobra.Command, folder string) error {
 	if err != nil {
 		return err
 	}
-	node := exec.Command("/proc/self/exe", "up", "--data", folder) //nolint:noctx // it outlives this process
+	node := exec.Command("/proc/self/exe", "up", "--data", folder) //nolint:noctx,gosec // it outlives this process; G204: it is this program
 	node.Args[0], node.Dir = "phi", "/"
 	node.Stdout, node.Stderr = to, to
 	node.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -152,7 +152,7 @@ func (o *nodeOptions) startBehind(c *cobra.Command, folder string) error {
 			return o.show(c, one, func(w io.Writer) { o.sayUp(w, folder, one) })
 		}
 		select {
-		case <-ended:
+		case _ = <-ended: // how it ended is in its log
 			return fmt.Errorf("the node did not start: %s", lastWords(log, begin))
 		case <-deadline:
 			return errors.Join(fmt.Errorf("the node does not answer after %v: look at %s", upWaitMax, log), node.Process.Kill())
