@@ -82,6 +82,10 @@ const (
 	startNSMax  = 20 * time.Second // to load a program, perhaps to compile it
 	freezeNSMax = 60 * time.Second // to write a snapshot
 
+	// refillAfter is when a spare that was taken is replaced: making one takes
+	// a processor, which the program that took it needs now.
+	refillAfter = 50 * time.Millisecond
+
 	descriptorsMax = 64 + 4*CapsulesMax
 )
 
@@ -143,8 +147,9 @@ func (c Config) complete() (Config, error) {
 // Pool has the workers of a node. Its methods may be called from any
 // goroutine, but for Close, which comes last.
 type Pool struct {
-	config Config
-	tasks  sync.WaitGroup // what outlives the call that started it
+	config  Config
+	tasks   sync.WaitGroup // what outlives the call that started it
+	closing chan struct{}  // closed with the pool
 
 	mu      sync.Mutex
 	domains map[string]*process   // guarded by mu: those that take more capsules
@@ -168,14 +173,17 @@ func New(c Config) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{config: c, domains: map[string]*process{}, workers: map[*process]struct{}{}, revealed: map[wasm.Hash]struct{}{}}
-	p.refill()
+	p := &Pool{config: c, closing: make(chan struct{}), domains: map[string]*process{}, workers: map[*process]struct{}{}, revealed: map[wasm.Hash]struct{}{}}
+	p.refill(0)
 	return p, nil
 }
 
 // Close kills all workers and waits for their ends.
 func (p *Pool) Close() {
 	p.mu.Lock()
+	if !p.closed {
+		close(p.closing)
+	}
 	p.closed = true
 	var all []*process
 	for w := range p.workers {
@@ -250,7 +258,7 @@ func (p *Pool) acquire(domain string) (*process, error) {
 		p.settleLocked(w, domain)
 	}
 	p.mu.Unlock()
-	p.refill()
+	p.refill(refillAfter)
 	if w != nil {
 		return w, nil
 	}
@@ -314,19 +322,25 @@ func (p *Pool) forgetLocked(w *process) {
 	}
 }
 
-// refill begins to make the spares that are missing.
-func (p *Pool) refill() {
+// refill begins to make the spares that are missing, after a while.
+func (p *Pool) refill(after time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for !p.closed && len(p.spares)+p.making < p.config.Spares && len(p.workers)+p.making < WorkersMax {
 		p.making++
-		p.tasks.Go(p.spare)
+		p.tasks.Go(func() { p.spare(after) })
 	}
 }
 
 // spare makes one spare. One that cannot be made is not missed: whoever starts
 // a program then makes a process, and is told why that fails.
-func (p *Pool) spare() {
+func (p *Pool) spare(after time.Duration) {
+	timer := newTimer(after)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.closing:
+	}
 	w, err := p.spawn()
 	p.mu.Lock()
 	p.making--
