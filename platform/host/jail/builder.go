@@ -21,12 +21,7 @@ type builder struct {
 // wall that cannot stand is left out and its reason kept; an error says that
 // the process must not go on whatever is required.
 func (b *builder) build(control int) error {
-	inside := namespaces()
-	for i, n := range cloneWalls {
-		if b.Walls.Has(n.wall) && inside[i] != 0 && inside[i] != b.Outside[i] {
-			b.stand |= n.wall
-		}
-	}
+	b.look()
 	if err := b.limit(); err != nil {
 		return err
 	}
@@ -38,15 +33,8 @@ func (b *builder) build(control int) error {
 		}
 		b.Folders = append(b.Folders, linked()...)
 	}
-	if b.stand.Has(WallMount) {
-		if err := b.newRoot(); err != nil {
-			return fmt.Errorf("make a root: %w", err)
-		}
-	}
-	if b.Folder != "" {
-		if err := unix.Chdir(b.Folder); err != nil {
-			return fmt.Errorf("enter the working folder %s: %w; name it among the folders, readable for everyone", b.Folder, err)
-		}
+	if err := b.enter(); err != nil {
+		return err
 	}
 	if err := b.dropPrivileges(); err != nil {
 		return fmt.Errorf("drop privileges: %w", err)
@@ -61,6 +49,32 @@ func (b *builder) build(control int) error {
 		return fmt.Errorf("start again: %w", b.restart(control))
 	}
 	b.try(WallSeccomp, b.seccomp)
+	return nil
+}
+
+// look finds out which of the namespaces are others than the starter's.
+func (b *builder) look() {
+	inside := namespaces()
+	for i, n := range cloneWalls {
+		if b.Walls.Has(n.wall) && inside[i] != 0 && inside[i] != b.Outside[i] {
+			b.stand |= n.wall
+		}
+	}
+}
+
+// enter goes to where the process will find itself.
+func (b *builder) enter() error {
+	if b.stand.Has(WallMount) {
+		if err := b.newRoot(); err != nil {
+			return fmt.Errorf("make a root: %w", err)
+		}
+	}
+	if b.Folder == "" {
+		return nil
+	}
+	if err := unix.Chdir(b.Folder); err != nil {
+		return fmt.Errorf("enter the working folder %s: %w; name it among the folders, readable for everyone", b.Folder, err)
+	}
 	return nil
 }
 
@@ -102,9 +116,8 @@ func (b *builder) limit() error {
 }
 
 // limitData sets the limit that stands in for a cgroup's on memory, where there
-// is one. It comes late: what is about to be replaced by the command may take
-// more, as a program with the race detector does, and with cgo a worker has no
-// such limit at all.
+// is one. It comes late: what is about to be replaced, by the command or by
+// itself, may take more, as a program with the race detector does.
 func (b *builder) limitData() error {
 	if b.DataBytes == 0 {
 		return nil

@@ -2,6 +2,7 @@ package jail
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -55,11 +56,8 @@ func Main() *Inside {
 		unix.Exit(exitRefused)
 	}
 	if len(b.Command) > 0 {
-		err := b.limitData()
-		if err == nil {
-			err = unix.Exec(b.Command[0], b.Command, b.Env)
-		}
-		_ = writeValue(control, report{Error: "run " + b.Command[0] + ": " + err.Error() + "; is it, and all it needs, among the folders?"})
+		err := b.execute()
+		_ = writeValue(control, report{Error: err.Error()}) // nobody hears: the exit says it too
 		unix.Exit(exitRefused)
 	}
 	closeFile(control)
@@ -67,16 +65,26 @@ func Main() *Inside {
 	return &Inside{Args: b.Args, Walls: b.stand}
 }
 
+// execute becomes the command. It returns only when that fails.
+func (b *builder) execute() error {
+	if err := b.limitData(); err != nil {
+		return err
+	}
+	err := unix.Exec(b.Command[0], b.Command, b.Env)
+	return fmt.Errorf("run %s: %w; is it, and all it needs, among the folders?", b.Command[0], err)
+}
+
 // halfway is what a worker that starts itself again hands on.
 type halfway struct {
 	Walls, Stand Walls
 	Reasons      []string
 	Args         []string
+	DataBytes    uint64
 }
 
 // restart starts this program again, with the walls that stand.
 func (b *builder) restart(control int) error {
-	text, err := json.Marshal(halfway{b.Walls, b.stand, b.reasons, b.Args})
+	text, err := json.Marshal(halfway{b.Walls, b.stand, b.reasons, b.Args, b.DataBytes})
 	if err != nil {
 		return err //nolint:wrapcheck // cannot happen
 	}
@@ -90,6 +98,10 @@ func (b *builder) resume(text string) error {
 		return err //nolint:wrapcheck // from ourselves
 	}
 	b.Walls, b.stand, b.reasons, b.Args = h.Walls, h.Stand, h.Reasons, h.Args
+	b.DataBytes = h.DataBytes
+	if err := b.limitData(); err != nil {
+		return err
+	}
 	b.try(WallSeccomp, b.seccomp)
 	return nil
 }
