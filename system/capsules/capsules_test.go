@@ -500,3 +500,57 @@ func TestBadRequests(t *testing.T) {
 		t.Errorf("installed %+v, %v", list, err)
 	}
 }
+
+// TestTargetReturns: a grant of another capsule's endpoint is good again when
+// that capsule is started again; one for once ends with the run.
+func TestTargetReturns(t *testing.T) {
+	w := newWorld(t)
+	code := build(t)
+	w.install(manifestFor("friend"), code)
+	w.install(manifestFor("actor", "restart: {policy: always, delay: 1ms, delay-max: 1ms, limit: 9, window: 1m}", "requests:",
+		"  - {name: pal, kind: endpoint, of: friend, reason: To talk.}"), code)
+	w.run("friend")
+	w.run("actor", control.Grant{Name: "pal"})
+	w.call("actor", "call pal")
+	if err := w.Kill(t.Context(), "friend"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Call(t.Context(), control.CallRequest{Capsule: "actor", Text: "call pal"}); err == nil {
+		t.Error("a killed capsule was called")
+	}
+	w.run("friend")
+	w.call("actor", "call pal")
+
+	if err := w.Grant(t.Context(), control.Grant{Capsule: "actor", Name: "pal", Duration: control.DurationOnce}); err != nil {
+		t.Fatal(err)
+	}
+	w.call("actor", "call pal")
+	w.refused("actor", "trap", abi.StatusPeerDead)
+	eventually(t, "it serves again", func() bool { return w.state("actor") == control.StateServing })
+	w.refused("actor", "call pal", abi.StatusRights)
+}
+
+// TestFolder: a capsule finds the folder that it was granted, and no
+// other; see the tests of capsule/ambient for what it cannot do.
+func TestFolder(t *testing.T) {
+	w := newWorld(t)
+	folder := t.TempDir()
+	w.install(manifestFor("actor", "requests:", "  - {name: docs, kind: folder, reason: To read.}"), build(t))
+	w.run("actor")
+	w.refused("actor", "named docs", abi.StatusDenied)
+	p, err := w.Propose(t.Context(), "actor")
+	if err != nil || len(p.Grants) != 1 || p.Grants[0].Spec != "folder:PATH" || len(p.Unmet) != 1 {
+		t.Fatalf("proposal %+v, %v", p, err)
+	}
+	err = w.Grant(t.Context(), control.Grant{Capsule: "actor", Name: "docs", Spec: "folder:" + folder + "/nothing"})
+	wantCode(t, err, control.CodeRequest)
+	g := p.Grants[0]
+	g.Spec = "folder:" + folder
+	if err := w.Grant(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	w.call("actor", "named docs")
+	if err := w.Revoke(t.Context(), "actor", "docs"); err != nil {
+		t.Fatal(err)
+	}
+}

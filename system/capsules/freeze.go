@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"phios/abi"
 	"phios/api/control"
@@ -27,10 +28,11 @@ type frozenHead struct {
 	Grants  []control.Grant `json:"grants"`
 }
 
-// Freeze stops a capsule between two messages and writes its state. What is in
-// its mailbox stays there: a thaw under the same name on this node serves it.
-// When the tier cannot freeze, the capsule goes on.
-func (m *Manager) Freeze(ctx context.Context, name string, w io.Writer) error {
+// Freeze stops a capsule between two messages and gives its state to deliver,
+// with its length. What is in its mailbox stays there: a thaw under the same
+// name on this node serves it. When the tier cannot freeze, or deliver fails,
+// the capsule goes on.
+func (m *Manager) Freeze(name string, deliver func(frozen io.Reader, bytes int64) error) error {
 	c, err := m.cell(name)
 	if err != nil {
 		return err
@@ -45,7 +47,7 @@ func (m *Manager) Freeze(ctx context.Context, name string, w io.Writer) error {
 	head := c.frozenHead()
 	c.mu.Unlock()
 	i.retire()
-	err = c.freeze(i, head, w)
+	err = c.freeze(i, head, deliver)
 	if err != nil {
 		status := i.restore()
 		if status == abi.StatusOK {
@@ -88,8 +90,28 @@ func (c *cell) frozenHead() frozenHead {
 	return head
 }
 
-// freeze writes an instance while nobody is in it.
-func (c *cell) freeze(i *instance, head frozenHead, w io.Writer) error {
+// freeze writes an instance while nobody is in it, and delivers what was
+// written when it is whole.
+func (c *cell) freeze(i *instance, head frozenHead, deliver func(io.Reader, int64) error) error {
+	f, err := os.CreateTemp(c.m.store.folder, ".frozen-")
+	if err != nil {
+		return machine("freeze "+c.name, err)
+	}
+	defer func() { _ = errors.Join(f.Close(), os.Remove(f.Name())) }() // it was delivered, or is given up
+	if err := c.freezeTo(i, head, f); err != nil {
+		return err
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return machine("freeze "+c.name, err)
+	}
+	return deliver(f, size)
+}
+
+func (c *cell) freezeTo(i *instance, head frozenHead, w io.Writer) error {
 	if !i.turn.take(i.gone) {
 		return refused("freeze "+c.name, abi.StatusPeerDead)
 	}
@@ -98,32 +120,18 @@ func (c *cell) freeze(i *instance, head frozenHead, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("encode what is frozen: %w", err)
 	}
-	out := &late{w: w, head: append(text, '\n')}
-	if err := i.program.Freeze(out); err != nil {
+	out := bufio.NewWriter(w)
+	_, err = out.Write(append(text, '\n'))
+	if err == nil {
+		err = i.program.Freeze(out)
+	}
+	if err = errors.Join(err, out.Flush()); err != nil {
 		if status, ok := errors.AsType[abi.Status](err); ok {
 			return refused("freeze "+c.name, status)
 		}
 		return machine("freeze "+c.name, err)
 	}
 	return nil
-}
-
-// late writes its head with the first bytes, so that a tier that cannot freeze
-// has written nothing.
-type late struct {
-	w    io.Writer
-	head []byte
-}
-
-// Write writes.
-func (l *late) Write(b []byte) (int, error) {
-	if l.head != nil {
-		if _, err := l.w.Write(l.head); err != nil {
-			return 0, err
-		}
-		l.head = nil
-	}
-	return l.w.Write(b)
 }
 
 // Thaw starts a capsule from what Freeze wrote. Its image must be installed.

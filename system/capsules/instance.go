@@ -32,7 +32,6 @@ type instance struct {
 	taskID       uint64
 	since        int64
 	frozen       io.Reader
-	once         []abi.Handle
 
 	port   *gate.Port // its own goroutine's
 	direct door       // of whoever has the turn, and is not its own goroutine
@@ -256,7 +255,6 @@ func (i *instance) finish(exit capsule.Exit) {
 	}
 	m := i.cell.m
 	m.root.drop(mail)
-	m.root.drop(i.once...)
 	m.root.drop(i.task, i.budget)
 	m.forgetTask(i.taskID)
 	i.cell.ended(i)

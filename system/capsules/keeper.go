@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"phios/abi"
 	"phios/api/control"
 	"phios/platform"
 )
@@ -177,11 +178,14 @@ func (m *Manager) resume() {
 }
 
 // regrant gives what could not be given because what it is to was not there
-// yet: the endpoint of a capsule that was started later.
+// yet, or had ended: the endpoint of a capsule that was started later.
 func (m *Manager) regrant() {
 	for _, c := range m.all() {
 		c.mu.Lock()
 		for _, g := range c.grants {
+			if g.key != 0 && m.root.do(g.key, abi.CapInspect, &abi.Args{}) != abi.StatusOK {
+				c.withdraw(g)
+			}
 			if g.key == 0 && c.instance != nil {
 				if err := c.apply(c.instance, g); err == nil {
 					c.logs.remark("the grant " + g.Name + " is given")

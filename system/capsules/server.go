@@ -6,9 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,7 +68,7 @@ func operations() map[string]operation {
 		control.OpCall:    {act, with(func(s *server, x *exchange, r control.CallRequest) (any, error) { return s.m.Call(x.ctx, r) })},
 		control.OpTop:     {look, with((*server).top)},
 		control.OpDoor:    {act, with(func(s *server, _ *exchange, r control.DoorRequest) (any, error) { return s.m.Door(r) })},
-		control.OpStop:    {act, func(s *server, _ *exchange) (any, error) { s.m.Stop(); return control.Empty{}, nil }},
+		control.OpStop:    {act, (*server).stop},
 	}
 }
 
@@ -234,11 +234,23 @@ func (s *server) top(x *exchange, r control.TopRequest) (any, error) {
 }
 
 func (s *server) freeze(x *exchange, r control.Named) (any, error) {
-	x.out.Header().Set("Content-Type", "application/octet-stream")
-	err := s.m.Freeze(x.ctx, r.Capsule, x.out)
-	if err != nil {
-		return nil, fmt.Errorf("freeze %s: %w", r.Capsule, err)
+	err := s.m.Freeze(r.Capsule, func(frozen io.Reader, bytes int64) error {
+		x.out.Header().Set("Content-Type", "application/octet-stream")
+		x.out.Header().Set("Content-Length", strconv.FormatInt(bytes, 10)) // an asker sees when it is cut short
+		x.begun = true
+		_, err := io.Copy(x.out, frozen)
+		return err
+	})
+	if err != nil && x.begun {
+		return nil, nil //nolint:nilnil,nilerr // the asker has left, and the capsule goes on
 	}
+	return nil, err
+}
+
+// stop answers before the node ends.
+func (s *server) stop(x *exchange) (any, error) {
+	x.show(control.Empty{})
+	s.m.Stop()
 	return nil, nil //nolint:nilnil // the answer has been sent
 }
 
