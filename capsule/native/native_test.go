@@ -332,3 +332,24 @@ func TestNode(t *testing.T) {
 		t.Errorf("wrote %q", out)
 	}
 }
+
+// TestPrefix runs a Python that lies outside the system's folders, with its
+// libraries beside it, where there is one.
+func TestPrefix(t *testing.T) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		t.Skip("no home: nowhere to look for a Python of its own prefix")
+	}
+	found, _ := filepath.Glob(filepath.Join(home, ".pyenv", "versions", "*", "bin", "python3"))
+	if len(found) == 0 || !executable(found[0]) {
+		t.Skip("no Python of its own prefix: install one with pyenv to run this test")
+	}
+	p, out := start(t, newTask(t), folder(t, map[string]string{}), found[0], "-c", "import phi, json, ctypes, sys; print(sys.prefix, phi.argument())")
+	if e := p.Run(); !e.OK() {
+		t.Fatalf("%+v %s", e, out)
+	}
+	p.Close()
+	if want := filepath.Dir(filepath.Dir(found[0])) + " 42\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("wrote %q, want %q", out, want)
+	}
+}
