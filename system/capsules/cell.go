@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"phios/abi"
@@ -39,6 +40,9 @@ type cell struct {
 	// endpoint is the supervisor's capability to where the capsule serves, zero
 	// for one that does not.
 	endpoint abi.Handle
+
+	// closed says that it has ended for good.
+	closed atomic.Bool
 
 	mu       sync.Mutex
 	image    *image                 // guarded by mu: what runs
@@ -328,11 +332,13 @@ func (c *cell) ended(i *instance) {
 // Preconditions:
 //   - c.mu is held, and no instance runs
 func (c *cell) close(state string) {
+	c.m.forgetObject(c.endpoint)
 	c.m.root.drop(c.endpoint)
 	for _, g := range c.grants {
 		c.withdraw(g)
 	}
 	c.set(state)
+	c.closed.Store(true)
 	c.m.saveSoon() // the running set has changed
 }
 

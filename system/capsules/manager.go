@@ -269,13 +269,28 @@ func (m *Manager) noteTask(id uint64, name string) {
 }
 
 func (m *Manager) noteObject(h abi.Handle, name string) {
-	a := abi.Args{}
-	if m.root.do(h, abi.CapInspect, &a) != abi.StatusOK {
-		return
+	if id := m.objectID(h); id != 0 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.objects[id] = name
 	}
+}
+
+func (m *Manager) forgetObject(h abi.Handle) {
+	id := m.objectID(h)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.objects[a.W[3]] = name
+	delete(m.objects, id)
+}
+
+// objectID is the kernel's number of what the supervisor holds, zero when that
+// has gone.
+func (m *Manager) objectID(h abi.Handle) uint64 {
+	a := abi.Args{}
+	if m.root.do(h, abi.CapInspect, &a) != abi.StatusOK {
+		return 0
+	}
+	return a.W[3]
 }
 
 func (m *Manager) forgetTask(id uint64) {

@@ -98,11 +98,26 @@ func (m *Manager) enter(c *cell) error {
 		return cancelled()
 	case m.cells[c.name] != old:
 		return &control.Error{Code: control.CodeExists, Message: c.name + " was started by somebody else", Remedy: "'phi ps' shows it"}
-	case len(m.cells) >= CapsulesMax:
+	case old == nil && len(m.cells) >= CapsulesMax && !m.forgetOne():
 		return refused("run "+c.name, abi.StatusLimit)
 	}
 	m.cells[c.name] = c
 	return nil
+}
+
+// forgetOne makes room in the table by forgetting a capsule that has ended;
+// false when all run.
+//
+// Preconditions:
+//   - m.mu is held
+func (m *Manager) forgetOne() bool {
+	for name, c := range m.cells {
+		if c.closed.Load() {
+			delete(m.cells, name)
+			return true
+		}
+	}
+	return false
 }
 
 // Kill ends a capsule for good, and returns when nothing of it runs.

@@ -242,7 +242,7 @@ func (s *server) freeze(x *exchange, r control.Named) (any, error) {
 		return err
 	})
 	if err != nil && x.begun {
-		return nil, nil //nolint:nilnil,nilerr // the asker has left, and the capsule goes on
+		return nil, nil //nolint:nilnil // the asker has left, and the capsule goes on
 	}
 	return nil, err
 }
