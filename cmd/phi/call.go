@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -37,6 +38,9 @@ func newCall() *cobra.Command {
 			r.Words[i] = uint64(word)
 		}
 		answer, err := node.Call(c.Context(), r)
+		if errors.Is(err, abi.StatusDenied) {
+			return fmt.Errorf("%s was refused something that it needs for this: 'phi denials %s' says what, 'phi propose %s' what would help", r.Capsule, r.Capsule, r.Capsule)
+		}
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -109,6 +110,16 @@ func installFolder(c *cobra.Command, node *control.Client, folder *manifest.Fold
 	for _, f := range folder.Files {
 		r.Files = append(r.Files, control.File{Name: f.Name, Size: f.Size, Executable: f.Executable})
 	}
+	content := func(f control.File) (io.ReadCloser, error) { return folder.Open(f.Name) }
+	if folder.Signature != nil {
+		r.Files = append(r.Files, control.File{Name: manifest.SignatureName, Size: int64(len(folder.Signature))})
+		content = func(f control.File) (io.ReadCloser, error) {
+			if f.Name == manifest.SignatureName {
+				return io.NopCloser(bytes.NewReader(folder.Signature)), nil
+			}
+			return folder.Open(f.Name)
+		}
+	}
 	problems := c.ErrOrStderr()
 	var show func(control.InstallProgress)
 	if terminal(problems) {
@@ -116,7 +127,7 @@ func installFolder(c *cobra.Command, node *control.Client, folder *manifest.Fold
 		defer p.clear()
 		show = p.show
 	}
-	image, err := node.Install(c.Context(), r, func(f control.File) (io.ReadCloser, error) { return folder.Open(f.Name) }, show)
+	image, err := node.Install(c.Context(), r, content, show)
 	return image, manifestProblem(err)
 }
 

@@ -171,7 +171,7 @@ func life(b *bench) {
 	b.says(1, `there is|exists|already`, "run", "subject")
 
 	// What is refused is on record, and what would help is proposed.
-	b.says(1, `^phi: .*refused`, "call", "subject", "clock")
+	b.says(1, `^phi: subject was refused something that it needs for this: 'phi denials subject' says what`, "call", "subject", "clock")
 	b.says(0, `clock +Named +denied`, "denials", "subject")
 	b.says(0, `phi grant subject clock`, "propose", "subject")
 	b.says(0, `^subject has clock for an hour\n$`, "grant", "subject", "clock", "--for", "1h")

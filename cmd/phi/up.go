@@ -143,8 +143,11 @@ func (o *nodeOptions) startBehind(c *cobra.Command, folder string) error {
 	if err := node.Start(); err != nil {
 		return fmt.Errorf("start the node: %w", err)
 	}
-	ended := make(chan error, 1) // one: the goroutine says it once
-	go func() { ended <- node.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = node.Wait() // what it says is in its log
+		close(ended)
+	}()
 	client := &control.Client{Socket: filepath.Join(folder, control.SocketName)}
 	deadline := time.After(upWaitMax)
 	for {
@@ -152,7 +155,7 @@ func (o *nodeOptions) startBehind(c *cobra.Command, folder string) error {
 			return o.show(c, one, func(w io.Writer) { o.sayUp(w, folder, one) })
 		}
 		select {
-		case _ = <-ended: // how it ended is in its log
+		case <-ended:
 			return fmt.Errorf("the node did not start: %s", lastWords(log, begin))
 		case <-deadline:
 			return errors.Join(fmt.Errorf("the node does not answer after %v: look at %s", upWaitMax, log), node.Process.Kill())
