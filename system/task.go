@@ -43,6 +43,12 @@ func (t *Task) Serve(endpoint abi.Handle, h gate.Handler) abi.Status {
 	return t.Port.Serve(endpoint, contained{h}, false)
 }
 
+// ServeProgram is Serve for a handler that keeps what it is told; see
+// [gate.Port.ServeProgram].
+func (t *Task) ServeProgram(endpoint abi.Handle, h gate.Handler) abi.Status {
+	return t.Port.ServeProgram(endpoint, contained{h})
+}
+
 // Program returns the number of a program of the node, for TaskStart.
 func (t *Task) Program(name string) (uint64, bool) {
 	if t.node == nil {

@@ -24,6 +24,7 @@ type server struct {
 	handler Handler
 	domain  *Domain
 	turn    *turn // nil when callers need not take turns
+	keeps   bool  // it remembers what it is told
 	key     capability.Key
 }
 
@@ -44,18 +45,46 @@ func (e *endpoint) fenceServer(k *Kernel) {
 //
 // It needs RECEIVE. StatusBusy when the endpoint has a handler.
 func (p *Port) Serve(endpoint abi.Handle, h Handler, concurrent bool) abi.Status { //nolint:revive // flag-parameter: said in the doc
-	r, status := p.domain.space.Lookup(endpoint, abi.RightInvoke|abi.RightReceive)
+	r, status := p.servable(endpoint)
 	if status != abi.StatusOK {
 		return status
-	}
-	if t := r.Object.Type(); t != abi.ObjectEndpoint && !t.Service() {
-		return abi.StatusType
 	}
 	s := &server{handler: h, domain: p.domain, key: r.Key()}
 	if !concurrent {
 		s.turn = &turn{}
 	}
-	e := endpointOf(&r)
+	return p.install(&r, s)
+}
+
+// ServeProgram is Serve, one caller at a time, for a handler that keeps what it
+// is told, as every program with memory of its own may: a call raises the label
+// of its task for good, as receiving it from a mailbox does. Such a handler can
+// map and unmap regions while it serves.
+//
+// It needs RECEIVE. StatusBusy when the endpoint has a handler.
+func (p *Port) ServeProgram(endpoint abi.Handle, h Handler) abi.Status {
+	r, status := p.servable(endpoint)
+	if status != abi.StatusOK {
+		return status
+	}
+	return p.install(&r, &server{handler: h, domain: p.domain, key: r.Key(), turn: &turn{}, keeps: true})
+}
+
+// servable finds an endpoint at which the task may answer.
+func (p *Port) servable(endpoint abi.Handle) (capability.Ref, abi.Status) {
+	r, status := p.domain.space.Lookup(endpoint, abi.RightInvoke|abi.RightReceive)
+	if status != abi.StatusOK {
+		return r, status
+	}
+	if t := r.Object.Type(); t != abi.ObjectEndpoint && !t.Service() {
+		return r, abi.StatusType
+	}
+	return r, abi.StatusOK
+}
+
+// install puts a server at its endpoint, if there is none.
+func (p *Port) install(r *capability.Ref, s *server) abi.Status {
+	e := endpointOf(r)
 	e.fenceServer(p.kernel)
 	if !e.server.CompareAndSwap(nil, s) {
 		return abi.StatusBusy
@@ -142,7 +171,13 @@ func (p *Port) next(s *server) (*Port, abi.Status) {
 // what the server would have moved stays with it.
 func (p *Port) runHandler(r *capability.Ref, h abi.Handle, m *abi.Message, in inbound, q *Port) abi.Status {
 	s := in.server
+	if s.keeps {
+		if status := p.kernel.raise(s.domain, in.label); status != abi.StatusOK {
+			return status
+		}
+	}
 	q.kernel, q.domain, q.thread, q.up, q.depth = p.kernel, s.domain, p.thread, p, p.depth+1
+	q.keeps = s.keeps
 	q.label, q.bill, q.from = s.domain.Label().Join(in.label), in.bill, r.Key()
 	if m.HandleCount > 0 {
 		if status := p.kernel.carry(p.domain, s.domain, m); status != abi.StatusOK {
@@ -161,7 +196,7 @@ func (p *Port) runHandler(r *capability.Ref, h abi.Handle, m *abi.Message, in in
 	case status == abi.StatusOK:
 		status = p.deliver(q, m)
 	default: // the server's choice of a status tells something too
-		if risen := p.rise(q.label); risen != abi.StatusOK {
+		if risen := p.rise(q.Label()); risen != abi.StatusOK {
 			status = risen
 		}
 	}
@@ -184,10 +219,10 @@ func (p *Port) deliver(q *Port, m *abi.Message) abi.Status {
 	if status := m.Check(); status != abi.StatusOK {
 		return status
 	}
-	if status := p.rise(q.label); status != abi.StatusOK {
+	if status := p.rise(q.Label()); status != abi.StatusOK {
 		return status
 	}
-	m.Label = q.label
+	m.Label = q.Label()
 	if m.HandleCount == 0 {
 		return abi.StatusOK
 	}
@@ -252,7 +287,7 @@ func (p *Port) callQueued(r *capability.Ref, h abi.Handle, m *abi.Message, in in
 	}
 	ticket := t.call.Begin()
 	t.grantedCount, t.onto = 0, p.domain
-	waiting := pendingCall{thread: t, ticket: ticket, key: r.Key(), caller: p.domain, payer: in.bill, nested: p.up != nil}
+	waiting := pendingCall{thread: t, ticket: ticket, key: r.Key(), caller: p.domain, payer: in.bill, nested: p.floats()}
 	if status := e.expect(waiting); status != abi.StatusOK {
 		_ = t.call.Cancel(ticket) // nobody has the ticket yet
 		return status

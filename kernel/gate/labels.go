@@ -32,7 +32,7 @@ func (p *Port) rise(l abi.Label) abi.Status {
 	if l.FlowsTo(p.Label()) {
 		return abi.StatusOK
 	}
-	if p.up != nil {
+	if p.floats() {
 		if !mutant.On(mutant.LabelNotJoined) {
 			p.label = p.label.Join(l)
 		}

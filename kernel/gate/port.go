@@ -17,6 +17,7 @@ type Port struct {
 	up     *Port // the caller's port, while serving a call
 	depth  uint8
 
+	keeps bool      // while serving: for a program that remembers
 	label abi.Label // while serving: the label of what is being served
 	bill  *account  // while serving: who pays
 	from  capability.Key
@@ -256,11 +257,15 @@ func (p *Port) invokeSelf(c abi.Call, a *abi.Args) abi.Status {
 
 // Label returns the label of what the port's task sends and writes now.
 func (p *Port) Label() abi.Label {
-	if p.up != nil {
+	if p.floats() {
 		return p.label
 	}
 	return p.domain.Label()
 }
+
+// floats reports whether what the port does carries the label of the call that
+// it serves, and not its task's: a handler that keeps nothing.
+func (p *Port) floats() bool { return p.up != nil && !p.keeps }
 
 // TaskID returns the number of the port's task.
 func (p *Port) TaskID() uint64 { return p.domain.ID() }

@@ -77,7 +77,7 @@ func (p *Port) regionMap(r *capability.Ref, a *abi.Args, terms *capability.Terms
 	if terms != nil && !terms.Window.Contains(offset, bytes) {
 		return abi.StatusRange
 	}
-	if p.up != nil {
+	if p.floats() {
 		return abi.StatusState // a handler has no address space of its own call
 	}
 	space, status := d.addressSpace(a.W[3])
@@ -220,7 +220,7 @@ func (k *Kernel) closeWindow(d *Domain, m *memory, address uint64) {
 // regionUnmap takes a window away. It needs no capability, for the window is
 // the caller's own, and may be all that is left of one that was revoked.
 func (p *Port) regionUnmap(a *abi.Args) abi.Status {
-	if p.up != nil {
+	if p.floats() {
 		return abi.StatusState // as for mapping
 	}
 	m, space := p.domain.windowAt(a.W[0])

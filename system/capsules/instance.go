@@ -148,7 +148,7 @@ func (i *instance) listen(t *system.Task, begun chan<- abi.Status) {
 	i.mu.Lock()
 	endpoint := i.endpoint
 	i.mu.Unlock()
-	status := t.Serve(endpoint, i)
+	status := t.ServeProgram(endpoint, i)
 	begun <- status
 	if status != abi.StatusOK {
 		return
