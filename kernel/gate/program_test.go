@@ -7,11 +7,6 @@ import (
 	"phios/kernel/gate"
 )
 
-// handlerFunc is a function that serves.
-type handlerFunc func(p *gate.Port, m *abi.Message) abi.Status
-
-func (f handlerFunc) Serve(p *gate.Port, m *abi.Message) abi.Status { return f(p, m) }
-
 // TestServeProgram lets a handler that keeps what it is told rise with what it
 // is told, for good, where one that keeps nothing does not.
 func TestServeProgram(t *testing.T) {
