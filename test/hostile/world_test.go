@@ -102,7 +102,7 @@ func compile(t testing.TB, source string) []byte {
 }
 
 // run installs a module and runs it. Its budget is small.
-func (w *world) run(name, tier string, module []byte, more ...string) {
+func (w *world) run(name, tier string, module []byte, grants ...control.Grant) {
 	w.t.Helper()
 	manifest := fmt.Sprintf(`version: 1
 name: %s
@@ -112,14 +112,28 @@ serves: 16
 budget: {memory: 8MiB, cpu: 500ms, slots: 64}
 restart: {policy: never}
 %s
-`, name, tier, strings.Join(more, "\n"))
+`, name, tier, requests(grants))
 	r := control.InstallRequest{Manifest: manifest, Files: []control.File{{Name: "a.wasm", Size: int64(len(module))}}}
 	if _, err := w.Install(w.t.Context(), r, func(control.File) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(module)), nil }, nil); err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := w.Run(w.t.Context(), control.RunRequest{Capsule: name, Wait: true}); err != nil {
+	if _, err := w.Run(w.t.Context(), control.RunRequest{Capsule: name, Grants: grants, Wait: true}); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// requests asks in a manifest for what is going to be granted.
+func requests(grants []control.Grant) string {
+	if len(grants) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("requests:\n")
+	for _, g := range grants {
+		kind, of, _ := strings.Cut(g.Spec, ":")
+		fmt.Fprintf(&b, "  - {name: %s, kind: %s, of: %s, reason: to do harm with}\n", g.Name, kind, strings.Split(of, ":")[0])
+	}
+	return b.String()
 }
 
 // ask sends a text with a limit and returns the answer, or the code of the

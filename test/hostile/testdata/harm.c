@@ -82,6 +82,34 @@ static void scribble(void) {
 	}
 }
 
+/* Shows the granted region, shared. */
+static u32 show(void) {
+	u64 address = 0;
+	return mem_map(handle_of("region"), 0, 4096, 1, (u32)window, &address);
+}
+
+/* Sends messages that lie where another capsule writes all the time. */
+static void letters(void) {
+	u64 peer = handle_of("peer");
+	WORDS[3] = show();
+	for (u32 i = 0; i < 200000; i++) {
+		u32 status = ipc_send(peer, window);
+		if (!status) WORDS[0]++; else WORDS[1]++;
+		if (status >= 64) WORDS[2]++; /* no status at all */
+	}
+}
+
+/* Changes length, counts and handles of that message. */
+static void churn(void) {
+	volatile u8 *at = window;
+	WORDS[3] = show();
+	for (u64 i = 0; i < 20000000; i++) {
+		at[136 + i % 4] = (u8)(i >> 3);
+		at[72 + i % 64] = (u8)i;
+		if (i % 7 == 0) for (u32 n = 136; n < 144; n++) at[n] = 0;
+	}
+}
+
 static u64 deeper(u64 n) {
 	volatile u8 frame[256];
 	frame[n % 256] = (u8)n;
@@ -115,6 +143,8 @@ EXPORT(phi_handle) u32 phi_handle(void) {
 	case 'w': scribble(); break;
 	case 't': __builtin_trap();
 	case 'r': regions(); break;
+	case 'v': letters(); break;
+	case 'c': churn(); break;
 	case 'x': *(u16 *)((u8 *)letter + 136) = 0xffff; return 0; /* an answer that is none */
 	case 'g': *((u8 *)letter + 138) = 8; for (int i = 0; i < 8; i++) letter[9 + i] = i; return 0; /* capabilities that it does not have */
 	default: status = 6;
