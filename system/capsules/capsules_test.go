@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"phios/abi"
@@ -296,6 +297,19 @@ func TestTiers(t *testing.T) {
 	t.Logf("walls around the worker: %v, missing: %v", v.Walls, v.Missing)
 	w.refused("actor", "trap", abi.StatusPeerDead)
 	eventually(t, "the worker serves again", func() bool { return w.state("actor") == control.StateServing })
+	w.call("actor", "hello")
+
+	v, err := w.Inspect(t.Context(), "actor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(v.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it was lost, and serves again", func() bool {
+		n, err := w.Inspect(t.Context(), "actor")
+		return err == nil && n.Restarts == v.Restarts+1 && n.State == control.StateServing && n.Exit.Cause == "lost"
+	})
 	w.call("actor", "hello")
 
 	w.install("version: 1\nname: native\ncommand: [/bin/sh, -c, echo from the jail]\ntier: native\n"+missing+"\nrestart: {policy: never}\n", nil)
