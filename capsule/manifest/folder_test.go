@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"crypto/ed25519"
 	"io"
 	"os"
 	"path/filepath"
@@ -176,10 +177,7 @@ func TestSignature(t *testing.T) {
 
 // FuzzVerify checks that no text is taken for a signature but the right one.
 func FuzzVerify(f *testing.F) {
-	key, err := NewKey()
-	if err != nil {
-		f.Fatal(err)
-	}
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) // the same in every process
 	text, files := []byte("text"), []File{{Name: "a", Size: 1}}
 	good := Sign(key, text, files)
 	f.Add(good)
