@@ -93,7 +93,7 @@ func (o *runOptions) decide(c *cobra.Command, image control.Image) error {
 		if slices.ContainsFunc(o.request.Grants, func(g control.Grant) bool { return g.Name == q.Name }) {
 			continue
 		}
-		text := fmt.Sprintf("%s asks for %s: %s", image.Name, requestText(q), printable(q.Reason))
+		text := fmt.Sprintf("%s asks for %s: %s", image.Name, requestText(q), printable(strings.TrimSuffix(q.Reason, ".")))
 		g := control.Grant{Name: q.Name}
 		switch {
 		case q.Kind == "folder" && o.yes:

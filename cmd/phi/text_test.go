@@ -12,13 +12,29 @@ import (
 func TestTextForPeople(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ got, want string }{
-		{size(0), "0 B"}, {size(1023), "1023 B"}, {size(1536), "1.5 KiB"}, {size(64 << 20), "64 MiB"}, {size(1 << 62), "4194304 TiB"},
-		{count(9999), "9999"}, {count(19_900_000), "19.9M"},
-		{lasting(-1), "0s"}, {lasting(850), "850ns"}, {lasting(1234567), "1.2ms"}, {lasting(12345 * time.Millisecond), "12.3s"},
-		{lasting(61 * time.Minute), "1h01m"}, {lasting(50 * time.Hour), "2d02h"},
-		{quoted("notes=folder:/srv/a b:READ"), "'notes=folder:/srv/a b:READ'"}, {quoted("clock"), "clock"}, {quoted("it's"), `'it'\''s'`}, {quoted(""), "''"},
-		{printable("a\tb"), "a\tb"}, {printable("\x1b[2J"), `\x1b[2J`}, {printable("\xff"), "�"}, {printable("a\u202eb"), `a\u202eb`},
-		{plural(1, "capsule", "capsules"), "1 capsule"}, {plural(2, "capsule", "capsules"), "2 capsules"},
+		{size(0), "0 B"},
+		{size(1023), "1023 B"},
+		{size(1536), "1.5 KiB"},
+		{size(64 << 20), "64 MiB"},
+		{size(1 << 62), "4194304 TiB"},
+		{count(9999), "9999"},
+		{count(19_900_000), "19.9M"},
+		{lasting(-1), "0s"},
+		{lasting(850), "850ns"},
+		{lasting(1234567), "1.2ms"},
+		{lasting(12345 * time.Millisecond), "12.3s"},
+		{lasting(61 * time.Minute), "1h01m"},
+		{lasting(50 * time.Hour), "2d02h"},
+		{quoted("notes=folder:/srv/a b:READ"), "'notes=folder:/srv/a b:READ'"},
+		{quoted("clock"), "clock"},
+		{quoted("it's"), `'it'\''s'`},
+		{quoted(""), "''"},
+		{printable("a\tb"), "a\tb"},
+		{printable("\x1b[2J"), `\x1b[2J`},
+		{printable("\xff"), "�"},
+		{printable("a\u202eb"), `a\u202eb`},
+		{plural(1, "capsule", "capsules"), "1 capsule"},
+		{plural(2, "capsule", "capsules"), "2 capsules"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%q, want %q", test.got, test.want)
