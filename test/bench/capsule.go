@@ -37,8 +37,10 @@ const (
 var capsuleFamilies = []family{
 	{"start", startRows},
 	{"go", goRows},
+	{"worker", workerRows},
 	{"idle", idleRows},
 	{"direct", directRows},
+	{"between", betweenRows},
 	{"share", shareRows},
 }
 

@@ -10,7 +10,7 @@ import (
 func TestCapsules(t *testing.T) {
 	for _, f := range capsuleFamilies {
 		t.Run(f.name, func(t *testing.T) {
-			rows, err := f.run(&meter{ctx: context.Background(), rounds: 1})
+			rows, err := f.run(&meter{ctx: context.Background(), rounds: 1, peer: here()})
 			if err != nil {
 				t.Fatal(err)
 			}
