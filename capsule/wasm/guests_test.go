@@ -81,7 +81,7 @@ func TestNotWarm(t *testing.T) {
 		t.Fatal("Go asked for nothing")
 	}
 	granted := w.task(plenty)
-	granted.names.Store(asked[0], abi.Handle(1<<24|999))
+	granted.names.Store(asked[0].name, abi.Handle(1<<24|999))
 	i := w.start(module, granted, capsule.Spec{})
 	i.begun = true
 	if i.warm() {

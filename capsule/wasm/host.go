@@ -74,7 +74,11 @@ func (p *plan) types() []api.ValueType {
 // run is the host function.
 func (p *plan) run(ctx context.Context, stack []uint64) {
 	i := of(ctx)
+	touched := i.touched
 	i.enter()
+	if p.Call == abi.SessionNamed {
+		i.touched = touched // to ask for a name changes nothing; see template
+	}
 	a := &i.args
 	*a = abi.Args{}
 	h, status := p.decode(i, stack, a)

@@ -24,11 +24,11 @@ const (
 // It is made with no capability at all. When the program calls the kernel
 // meanwhile, or writes something, what it became is its own and there is no
 // template. When it merely asked for capabilities by name and was told that
-// there are none, the template serves all programs to which none of those was
-// granted; the others initialise themselves.
+// there are none, the template serves all programs that are refused the same; the
+// others initialise themselves.
 type template struct {
 	args, env []string
-	asked     []string         // names that must not be granted
+	asked     []refusal        // names that must be refused in the same way
 	memory    *linear.Snapshot // nil when there can be none
 	globals   []uint64
 }
@@ -48,8 +48,8 @@ func (i *Instance) warm() bool {
 	if t == nil || t.memory == nil {
 		return false
 	}
-	for _, name := range t.asked {
-		if _, status := i.door.Named(name); status == abi.StatusOK {
+	for _, r := range t.asked {
+		if _, status := i.door.Named(r.name); status != r.status {
 			return false
 		}
 	}
@@ -110,11 +110,17 @@ func (i *Image) makeTemplate(n *Instance) (t *template, lasting bool) {
 	return t, err == nil
 }
 
+// refusal is a name that was asked for, and why there was nothing.
+type refusal struct {
+	name   string
+	status abi.Status
+}
+
 // nothing is the door of a program that has no capability. It notes what is
 // asked of it.
 type nothing struct {
 	door   capsule.Door
-	asked  []string
+	asked  []refusal
 	called bool
 }
 
@@ -124,14 +130,19 @@ func (n *nothing) Invoke(abi.Handle, abi.Call, *abi.Args) abi.Status {
 	return abi.StatusBadHandle
 }
 
-// Named knows no name.
+// Named refuses every name as the door does that it stands for.
 func (n *nothing) Named(name string) (abi.Handle, abi.Status) {
+	_, status := n.door.Named(name)
+	if status == abi.StatusOK {
+		status = abi.StatusBadHandle // of a name that is granted, as if nobody had asked for it
+	}
+	r := refusal{name, status}
 	if len(n.asked) == NamesMax {
 		n.called = true
-	} else if !slices.Contains(n.asked, name) {
-		n.asked = append(n.asked, name)
+	} else if !slices.Contains(n.asked, r) {
+		n.asked = append(n.asked, r)
 	}
-	return 0, abi.StatusBadHandle
+	return 0, status
 }
 
 // Charge charges who asked for the template.
