@@ -29,8 +29,10 @@ const (
 // They travel in frames like all others.
 const (
 	// SessionNamed asks which capability was granted under the name in Bytes:
-	// the handle, StatusDenied when it was asked for and not granted,
-	// StatusBadHandle when nobody asked for it.
+	// the handle; StatusDenied when it was asked for and not granted,
+	// StatusBadHandle when nobody asked for it. Of an endpoint or a region that
+	// exists and was not granted, the handle has no rights, so that the call
+	// which is refused says what it lacked.
 	SessionNamed Call = 0x4000 + iota
 	// SessionArgument asks for the argument that the program was started with.
 	SessionArgument

@@ -69,7 +69,7 @@ type Spec struct {
 }
 
 // Program is a capsule's program in some tier.
-type Program interface {
+type Program interface { //nolint:interfacebloat // the life of a program, in order; whoever has one needs all of it
 	// Run runs the program from its beginning, on the caller's goroutine, and
 	// returns when main does. A program that serves has then only begun: it
 	// lives until Stop. Run is called once, first.

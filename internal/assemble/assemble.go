@@ -130,10 +130,10 @@ func (m Module) Bytes() []byte {
 	var types, imports, functions, exports, codes, globals, data [][]byte
 	for i, f := range m.Imports {
 		types = append(types, typeOf(f.Params, f.Results))
-		imports = append(imports, Join(text(f.Module), text(f.Name), Op(0), unsigned(uint64(i)))) //nolint:gosec // G115: an index
+		imports = append(imports, Join(text(f.Module), text(f.Name), Op(0), unsigned(uint64(i))))
 	}
 	for i, f := range m.Functions {
-		n := uint64(len(m.Imports) + i) //nolint:gosec // G115: an index
+		n := uint64(len(m.Imports) + i)
 		types = append(types, typeOf(f.Params, f.Results))
 		functions = append(functions, unsigned(n))
 		if f.Export != "" {

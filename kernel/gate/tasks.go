@@ -346,7 +346,7 @@ func (p *Port) Adopt(s platform.Space) abi.Status { return p.domain.adopt(s, fal
 // mapping, because its memory does not reach the arena.
 func (p *Port) AdoptOffered(s platform.Space) abi.Status { return p.domain.adopt(s, true) }
 
-func (d *Domain) adopt(s platform.Space, offers bool) abi.Status { //nolint:revive // flag-parameter: the two callers name it
+func (d *Domain) adopt(s platform.Space, offers bool) abi.Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {

@@ -22,7 +22,8 @@
 // the leaves: root.mu, folder.mu, logs.mu, denials.mu, and instance.turn, which is only tried or waited for
 // while none of the others is held.
 //
-// Ledger: S26 S44 S45.
+// Ledger: S26 S45.
+// Seed name: Hot reload.
 package capsules
 
 import (

@@ -33,8 +33,8 @@ const (
 	coldStartsRound = 64
 )
 
-// capsuleFamilies are in the order of the table of targets.
-var capsuleFamilies = []family{
+// capsuleFamiliesTable are in the order of the table of targets.
+var capsuleFamiliesTable = []family{
 	{"start", startRows},
 	{"go", goRows},
 	{"worker", workerRows},
@@ -47,11 +47,11 @@ var capsuleFamilies = []family{
 // Capsules measures capsules on this machine, as [Kernel] does the kernel. The
 // rows of programs in Go build them first, and so need the repository.
 func Capsules(ctx context.Context, options Options) ([]Row, error) {
-	return run(ctx, options, capsuleFamilies)
+	return run(ctx, options, capsuleFamiliesTable)
 }
 
 // CapsuleFamilies returns the names that [Options.Only] can have for Capsules.
-func CapsuleFamilies() []string { return names(capsuleFamilies) }
+func CapsuleFamilies() []string { return names(capsuleFamiliesTable) }
 
 // capsules is a world with an engine.
 type capsules struct {
@@ -265,5 +265,5 @@ func residentBytes() (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("ask for the memory of this process: %w", err)
 	}
-	return pages * uint64(os.Getpagesize()), nil //nolint:gosec // G115: positive
+	return pages * uint64(os.Getpagesize()), nil
 }

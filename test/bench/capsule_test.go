@@ -8,7 +8,7 @@ import (
 // TestCapsules runs every measurement for a moment: what is measured works.
 // What it says is not looked at.
 func TestCapsules(t *testing.T) {
-	for _, f := range capsuleFamilies {
+	for _, f := range capsuleFamiliesTable {
 		t.Run(f.name, func(t *testing.T) {
 			rows, err := f.run(&meter{ctx: context.Background(), rounds: 1, peer: here()})
 			if err != nil {

@@ -65,7 +65,7 @@ func callerModule() []byte {
 // times makes a program that was started from callerModule call n times.
 func times(t task, caller capsule.Program, names map[string]abi.Handle) work {
 	return func(n int) abi.Status {
-		m := &abi.Message{Words: [abi.MessageWords]uint64{uint64(n)}} //nolint:gosec // G115: positive
+		m := &abi.Message{Words: [abi.MessageWords]uint64{uint64(n)}}
 		return caller.Serve(door{t.port, names}, m)
 	}
 }

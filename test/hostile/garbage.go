@@ -42,6 +42,8 @@ func signature(f abi.HostFunction) (params, arguments string) {
 			add("u64", "1") // a deadline that has passed: to wait for ever is no harm
 			continue
 		}
+		// All others are pointers.
+		//exhaustive:ignore
 		switch p {
 		case abi.ParamHandle:
 			add("u64", "handle()")

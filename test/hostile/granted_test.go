@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -35,11 +36,11 @@ func TestFlood(t *testing.T) {
 			}
 			if code == "" {
 				n := w.numbers(answer)
-				t.Logf("it sent %d messages, then was told %v", n[0], abi.Status(n[1])) //nolint:gosec // G115: a status
+				t.Logf("it sent %d messages, then was told %v", n[0], abi.Status(n[1]))
 				if n[0] == 0 {
 					t.Error("nothing was sent: this was no flood")
 				}
-			} else if !one([]string{"peer-dead", "failed", "budget"}, code) {
+			} else if !slices.Contains([]string{"peer-dead", "failed", "budget"}, code) {
 				t.Errorf("refused: %s", code)
 			}
 			w.gone("attacker", before)
@@ -62,8 +63,8 @@ func TestWriteToReadOnly(t *testing.T) {
 					t.Fatal(code)
 				}
 				n := w.numbers(answer)
-				if abi.Status(n[0]) != abi.StatusRights || n[1] != 0 { //nolint:gosec // G115: a status
-					t.Errorf("%s: mapping it for writing %v, for reading %v", name, abi.Status(n[0]), abi.Status(n[1])) //nolint:gosec // G115: a status
+				if abi.Status(n[0]) != abi.StatusRights || n[1] != 0 {
+					t.Errorf("%s: mapping it for writing %v, for reading %v", name, abi.Status(n[0]), abi.Status(n[1]))
 				}
 				if n[2] != 0 || n[3] != 0x66 {
 					t.Errorf("%s: found %#x and read back %#x of what it wrote", name, n[2], n[3])
@@ -93,7 +94,7 @@ func TestRaceValidation(t *testing.T) {
 				if n[2] != 0 || n[3] != 0 {
 					t.Errorf("%d statuses that are none; mapping said %d", n[2], n[3])
 				}
-			} else if !one([]string{"peer-dead", "failed", "budget"}, code) {
+			} else if !slices.Contains([]string{"peer-dead", "failed", "budget"}, code) {
 				t.Errorf("the sender: %s", code)
 			}
 			if _, code := w.ask("witness", "l", soon); code != "" {

@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,8 +33,8 @@ var attacks = []attack{
 	}},
 	{name: "takes all regions", order: "r", limit: 5 * time.Second, check: func(t *testing.T, n [4]uint64) {
 		t.Helper()
-		if n[0] > 8 || abi.Status(n[1]) != abi.StatusBudget && abi.Status(n[1]) != abi.StatusTableFull { //nolint:gosec // G115: a status
-			t.Errorf("it made %d regions of 1 MiB with a budget of 8 MiB, then was told %v", n[0], abi.Status(n[1])) //nolint:gosec // G115: a status
+		if n[0] > 8 || abi.Status(n[1]) != abi.StatusBudget && abi.Status(n[1]) != abi.StatusTableFull {
+			t.Errorf("it made %d regions of 1 MiB with a budget of 8 MiB, then was told %v", n[0], abi.Status(n[1]))
 		}
 	}},
 	{name: "forges handles", order: "h", limit: 5 * time.Second, check: func(t *testing.T, n [4]uint64) {
@@ -67,22 +68,13 @@ func TestAttacks(t *testing.T) {
 						t.Fatalf("refused: %s", code)
 					}
 					a.check(t, w.numbers(answer))
-				} else if !one(a.code, code) {
+				} else if !slices.Contains(a.code, code) {
 					t.Errorf("answer %q, code %q, want one of %q", answer, code, a.code)
 				}
 				w.gone("attacker", before)
 			})
 		}
 	}
-}
-
-func one(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }
 
 // TestGarbage hands garbage to every function that a program can import.

@@ -40,24 +40,24 @@ type world struct {
 // soon is how long anything may take that is not under attack.
 const soon = 2 * time.Second
 
-func newWorld(t testing.TB) *world {
-	t.Helper()
-	folder, err := os.MkdirTemp("", "phi") // short: a socket's path is
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	folder, err := os.MkdirTemp("", "phi") //nolint:usetesting // a socket's path must be short
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	m, err := capsules.Start(capsules.Config{DataDir: folder, Version: "test", Node: system.Config{Seed: 1}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := m.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 		_ = os.RemoveAll(folder) // a folder that stays harms no other test
 	})
-	w := &world{Client: &control.Client{Socket: filepath.Join(folder, control.SocketName)}, t: t}
-	w.run("witness", "inline", compile(t, harmSource(t)))
+	w := &world{Client: &control.Client{Socket: filepath.Join(folder, control.SocketName)}, t: tb}
+	w.run("witness", "inline", compile(tb, harmSource(tb)))
 	w.warm()
 	return w
 }
@@ -73,30 +73,30 @@ func (w *world) warm() {
 }
 
 // harmSource is the program that does what it is told.
-func harmSource(t testing.TB) string {
-	t.Helper()
+func harmSource(tb testing.TB) string {
+	tb.Helper()
 	text, err := os.ReadFile("testdata/harm.c")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(text)
 }
 
 // compile makes a module of a C program without any library.
-func compile(t testing.TB, source string) []byte {
-	t.Helper()
-	folder := t.TempDir()
+func compile(tb testing.TB, source string) []byte {
+	tb.Helper()
+	folder := tb.TempDir()
 	from, to := filepath.Join(folder, "a.c"), filepath.Join(folder, "a.wasm")
 	if err := os.WriteFile(from, []byte(source), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	text, err := exec.CommandContext(t.Context(), "clang", "--target=wasm32", "-nostdlib", "-O2", "-Wl,--no-entry", "-o", to, from).CombinedOutput()
+	text, err := exec.CommandContext(tb.Context(), "clang", "--target=wasm32", "-nostdlib", "-O2", "-Wl,--no-entry", "-o", to, from).CombinedOutput()
 	if err != nil {
-		t.Fatalf("clang: %v\n%s\ninstall it: internal/setup/setup.sh clang", err, text)
+		tb.Fatalf("clang: %v\n%s\ninstall it: internal/setup/setup.sh clang", err, text)
 	}
 	module, err := os.ReadFile(to)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return module
 }

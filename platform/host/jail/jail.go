@@ -32,7 +32,8 @@
 //
 // Lock order: none; Process.mu is held for nothing but its fields.
 //
-// Ledger: S4, S9.
+// Ledger: S26.
+// Seed name: Durable sandboxing.
 package jail
 
 import (
