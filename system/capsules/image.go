@@ -58,7 +58,7 @@ func (m *Manager) Install(r control.InstallRequest, body io.Reader, progress fun
 	}
 	img, err := m.store.image(hash)
 	if err != nil {
-		return control.Image{}, &control.Error{Code: control.CodeImage, Message: err.Error(), Remedy: "send the file that the manifest names as its image"}
+		return control.Image{}, &control.Error{Code: control.CodeImage, Message: err.Error(), Remedy: "send the files that the manifest names, as they were signed"}
 	}
 	tier, ok := m.tiers.ByName[man.Tier]
 	if !ok {
@@ -227,6 +227,9 @@ func (s *store) image(hash string) (*image, error) {
 	}
 	img := &image{manifest: man, folder: filepath.Join(folder, filesName), hash: hash}
 	if _, img.size, err = hashFolder(img.folder); err != nil {
+		return nil, err
+	}
+	if man.Signer, err = signer(img.folder, text); err != nil {
 		return nil, err
 	}
 	if man.Tier != capsule.TierNative {
