@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 
 	"phios/capsule"
@@ -48,8 +49,8 @@ type Config struct {
 	Machine *host.Machine
 	// ProcessesMax is how many processes and threads a program may have.
 	ProcessesMax int
-	// CPUPercent is how much of one processor it may use; zero is no limit but
-	// its budget.
+	// CPUPercent is how much of one processor it may use; zero is all
+	// processors. Its budget limits it besides.
 	CPUPercent int
 	// TemporaryBytes is the size of its /tmp.
 	TemporaryBytes uint64
@@ -64,6 +65,9 @@ type Tier struct{ config Config }
 func New(c Config) *Tier {
 	if c.ProcessesMax == 0 {
 		c.ProcessesMax = ProcessesDefault
+	}
+	if c.CPUPercent == 0 {
+		c.CPUPercent = 100 * runtime.NumCPU()
 	}
 	if c.TemporaryBytes == 0 {
 		c.TemporaryBytes = TemporaryBytesDefault

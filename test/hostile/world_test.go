@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,8 +39,9 @@ type world struct {
 	t testing.TB
 }
 
-// soon is how long anything may take that is not under attack.
-const soon = 2 * time.Second
+// soon is how long anything may take that is not under attack, also where the
+// race detector and other tests share the processors.
+const soon = 5 * time.Second
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
@@ -112,8 +115,18 @@ serves: 16
 budget: {memory: 8MiB, cpu: 500ms, slots: 64}
 restart: {policy: never}
 %s%s`, name, tier, missing(tier), requests(grants))
-	r := control.InstallRequest{Manifest: manifest, Files: []control.File{{Name: "a.wasm", Size: int64(len(module))}}}
-	if _, err := w.Install(w.t.Context(), r, func(control.File) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(module)), nil }, nil); err != nil {
+	w.begin(name, manifest, map[string][]byte{"a.wasm": module}, grants...)
+}
+
+// begin installs a manifest with its files and runs it.
+func (w *world) begin(name, manifest string, files map[string][]byte, grants ...control.Grant) {
+	w.t.Helper()
+	r := control.InstallRequest{Manifest: manifest}
+	for _, f := range slices.Sorted(maps.Keys(files)) {
+		r.Files = append(r.Files, control.File{Name: f, Size: int64(len(files[f]))})
+	}
+	open := func(f control.File) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(files[f.Name])), nil }
+	if _, err := w.Install(w.t.Context(), r, open, nil); err != nil {
 		w.t.Fatal(err)
 	}
 	v, err := w.Run(w.t.Context(), control.RunRequest{Capsule: name, Grants: grants, Wait: true})
