@@ -59,9 +59,17 @@ def write():
 
 
 def memory():
+    return take(mmap.MAP_PRIVATE)
+
+
+def shared_memory():
+    return take(mmap.MAP_SHARED)
+
+
+def take(how):
     held = []
     for _ in range(64):
-        area = mmap.mmap(-1, 64 << 20)
+        area = mmap.mmap(-1, 64 << 20, flags=how | mmap.MAP_ANONYMOUS)
         for at in range(0, 64 << 20, 4096):
             area[at] = 1
         held.append(area)
