@@ -130,7 +130,7 @@ func (c *cell) launch(img *image, frozen *thawed) (*instance, error) {
 	}
 	if status = c.equip(i); status == abi.StatusOK {
 		m.noteTask(i.taskID, c.name)
-		status = m.begin(i.task, programCapsule, i)
+		status = m.begin(i.task, i.taskID, programCapsule, i)
 	}
 	if status != abi.StatusOK {
 		m.root.drop(i.mail, i.task, i.budget)
@@ -141,17 +141,18 @@ func (c *cell) launch(img *image, frozen *thawed) (*instance, error) {
 	return i, nil
 }
 
-// begin lets a task run one of the manager's programs for v.
-func (m *Manager) begin(task abi.Handle, program string, v any) abi.Status {
+// begin lets a task run one of the manager's programs for v. The program finds
+// v by the number of its own task: a capsule can start these programs in tasks
+// that it makes, with any argument, and must find nothing there.
+func (m *Manager) begin(task abi.Handle, id uint64, program string, v any) abi.Status {
 	number, ok := m.node.Program(program)
 	if !ok {
 		return abi.StatusUnsupported
 	}
-	key := m.launches.Add(1)
-	m.pending.Store(key, v)
-	status := m.root.do(task, abi.TaskStart, &abi.Args{W: [abi.ArgWords]uint64{number, key}})
+	m.pending.Store(id, v)
+	status := m.root.do(task, abi.TaskStart, &abi.Args{W: [abi.ArgWords]uint64{number}})
 	if status != abi.StatusOK {
-		m.pending.Delete(key)
+		m.pending.Delete(id)
 	}
 	return status
 }

@@ -51,7 +51,7 @@ func (m *Manager) helper(name, program string) (*helper, error) {
 	w.task, id, status = m.root.task(w.budget, helperSlots, 0)
 	if status == abi.StatusOK {
 		m.noteTask(id, name)
-		status = m.begin(w.task, program, w)
+		status = m.begin(w.task, id, program, w)
 	}
 	if status != abi.StatusOK {
 		m.root.drop(w.task, w.budget)
@@ -62,7 +62,7 @@ func (m *Manager) helper(name, program string) (*helper, error) {
 
 // helperOf returns whom a task is the goroutine of.
 func (m *Manager) helperOf(t *system.Task) *helper {
-	v, _ := m.pending.LoadAndDelete(t.Argument)
+	v, _ := m.pending.LoadAndDelete(t.Port.TaskID())
 	w, _ := v.(*helper)
 	return w
 }

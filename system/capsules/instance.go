@@ -65,7 +65,7 @@ type order struct {
 
 // runCapsule is the goroutine of a capsule's task.
 func (m *Manager) runCapsule(t *system.Task) uint64 {
-	v, ok := m.pending.LoadAndDelete(t.Argument)
+	v, ok := m.pending.LoadAndDelete(t.Port.TaskID())
 	i, mine := v.(*instance)
 	if !ok || !mine {
 		return 1 // only the manager starts this program

@@ -37,6 +37,12 @@ var attacks = []attack{
 			t.Errorf("it made %d regions of 1 MiB with a budget of 8 MiB, then was told %v", n[0], abi.Status(n[1]))
 		}
 	}},
+	{name: "poses as the node's own programs", order: "i", limit: soon, check: func(t *testing.T, n [4]uint64) {
+		t.Helper()
+		if n[0] == 0 {
+			t.Error("it started nothing: this was no attempt")
+		}
+	}},
 	{name: "forges handles", order: "h", limit: 5 * time.Second, check: func(t *testing.T, n [4]uint64) {
 		t.Helper()
 		// Its own budget, its endpoint, and what it was started with.

@@ -14,6 +14,8 @@ IMPORT("phi:cap", named) u32 cap_named(const char *name, u32 length, u64 *handle
 IMPORT("phi:cap", inspect) u32 cap_inspect(u64 handle, u64 *words, u64 *label);
 IMPORT("phi:ipc", send) u32 ipc_send(u64 handle, void *message);
 IMPORT("phi:mem", map) u32 mem_map(u64 handle, u64 offset, u64 bytes, u64 how, u32 at, u64 *address);
+IMPORT("phi:sys", task_create) u32 sys_task_create(u64 budget, u64 slots, u64 faults, u64 badge, u64 *handle, u64 *id);
+IMPORT("phi:sys", task_start) u32 sys_task_start(u64 task, u64 program, u64 argument);
 IMPORT("phi:mem", create) u32 mem_create(u64 budget, u64 bytes, u64 zero, u64 *handle, u64 *address);
 
 /* The message: label 16, badge 8, reply 8, deadline 8, then the words. */
@@ -110,6 +112,16 @@ static void churn(void) {
 	}
 }
 
+/* Tasks of its own in which it starts whatever programs the node has. */
+static void impostors(void) {
+	u64 budget = handle_of("budget"), task, id;
+	for (u64 program = 0; program < 8; program++)
+		for (u64 argument = 0; argument < 4; argument++) {
+			if (sys_task_create(budget, 1, 0, 0, &task, &id)) WORDS[1]++;
+			else if (!sys_task_start(task, program, argument)) WORDS[0]++;
+		}
+}
+
 static u64 deeper(u64 n) {
 	volatile u8 frame[256];
 	frame[n % 256] = (u8)n;
@@ -143,6 +155,7 @@ EXPORT(phi_handle) u32 phi_handle(void) {
 	case 'w': scribble(); break;
 	case 't': __builtin_trap();
 	case 'r': regions(); break;
+	case 'i': impostors(); break;
 	case 'v': letters(); break;
 	case 'c': churn(); break;
 	case 'x': *(u16 *)((u8 *)letter + 136) = 0xffff; return 0; /* an answer that is none */
