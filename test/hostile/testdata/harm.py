@@ -85,7 +85,7 @@ def parent():
 def root():
     os.setuid(0)
     if os.getuid() == 0:
-        with open("/root/.profile", encoding="utf-8"):
+        with open("/etc/shadow", encoding="utf-8"):
             return "through"
     raise PermissionError
 
