@@ -451,6 +451,16 @@ func TestDoors(t *testing.T) {
 	}) {
 		t.Errorf("the tree does not show the door: %+v, %v", held, err)
 	}
+	acting, err := w.Door(t.Context(), control.DoorRequest{Name: "act", Rights: control.Rights{"MANAGE"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	through := &control.Client{Socket: acting.Socket}
+	_, err = through.Door(t.Context(), control.DoorRequest{Name: "more", Rights: control.Rights{"MANAGE", "INSPECT"}})
+	wantCode(t, err, abi.StatusRights.Name())
+	if _, err := w.Door(t.Context(), control.DoorRequest{Name: "act", Close: true}); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.Door(t.Context(), control.DoorRequest{Name: "watch", Close: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -175,7 +175,9 @@ func (m *Manager) thaw(head frozenHead, img *image, body io.Reader) (*cell, erro
 		c.mu.Lock()
 		if c.state == control.StateFrozen {
 			defer c.mu.Unlock()
-			c.image = img
+			if c.image.hash != img.hash {
+				return nil, &control.Error{Code: control.CodeImage, Message: "what is frozen under " + head.Name + " is another image", Remedy: "thaw it under a name of its own"}
+			}
 			c.set(control.StateStarting)
 			return c, c.startLocked(&thawed{program: body})
 		}

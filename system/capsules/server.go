@@ -67,7 +67,7 @@ func operations() map[string]operation {
 		control.OpPropose: {look, with(func(s *server, _ *exchange, r control.Named) (any, error) { return s.m.Propose(r.Capsule) })},
 		control.OpCall:    {act, with(func(s *server, x *exchange, r control.CallRequest) (any, error) { return s.m.Call(x.ctx, r) })},
 		control.OpTop:     {look, with((*server).top)},
-		control.OpDoor:    {act, with(func(s *server, _ *exchange, r control.DoorRequest) (any, error) { return s.m.Door(r) })},
+		control.OpDoor:    {act, with((*server).openDoor)},
 		control.OpStop:    {act, (*server).stop},
 	}
 }
@@ -260,4 +260,13 @@ func (s *server) thaw(x *exchange) (any, error) {
 		return nil, err
 	}
 	return s.m.Thaw(x.ctx, r, x.body)
+}
+
+// openDoor makes or closes a door. Only the node's own socket may: a door that
+// could make others would outlive its own closing.
+func (s *server) openDoor(_ *exchange, r control.DoorRequest) (any, error) {
+	if s.door.name != control.SocketName {
+		return nil, &control.Error{Code: abi.StatusRights.Name(), Message: "this socket may not make or close doors", Remedy: "ask through the node's own socket"}
+	}
+	return s.m.Door(r)
 }
