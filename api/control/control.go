@@ -433,6 +433,10 @@ type Reloaded struct {
 type ThawRequest struct {
 	// As is what to call the capsule; empty is what it was called.
 	As string `json:"as,omitempty"`
+	// Grants gives it again what the file says that it held. A capsule that is
+	// frozen on this node keeps its grants without. Anybody can write a file
+	// that says anything.
+	Grants bool `json:"grants,omitempty"`
 }
 
 // Denial is a call that was refused.

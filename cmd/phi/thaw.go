@@ -26,8 +26,14 @@ func newThaw() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return o.show(c, one, func(w io.Writer) { say(w, "%s goes on (%s, %s)\n", one.Name, one.State, one.Tier) })
+		return o.show(c, one, func(w io.Writer) {
+			say(w, "%s goes on (%s, %s)\n", one.Name, one.State, one.Tier)
+			if !r.Grants && len(one.Requests) > 0 && len(one.Grants) == 0 {
+				say(w, "it holds none of what it asks for: 'phi grant' gives it, or 'phi thaw --with-grants' what the file says\n")
+			}
+		})
 	})
+	c.Flags().BoolVar(&r.Grants, "with-grants", false, "grant again what the file says; only for a file that nobody else could write")
 	c.Flags().StringVar(&r.As, "as", "", "what to call it (default as before)")
 	return c
 }

@@ -324,7 +324,7 @@ func TestTiers(t *testing.T) {
 func TestFreeze(t *testing.T) {
 	w := newWorld(t)
 	w.install(manifestFor("actor"), build(t))
-	w.run("actor")
+	w.run("actor", control.Grant{Name: "clock", Spec: "clock"})
 	w.call("actor", "note 41")
 	path := filepath.Join(t.TempDir(), "actor.frozen")
 	if err := w.FreezeFile(t.Context(), "actor", path); err != nil {
@@ -333,27 +333,30 @@ func TestFreeze(t *testing.T) {
 	if got := w.state("actor"); got != control.StateFrozen {
 		t.Errorf("it is %s", got)
 	}
-	thaw := func(as string) {
+	thaw := func(r control.ThawRequest) {
 		t.Helper()
 		f, err := os.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close() //nolint:errcheck // it was read
-		if v, err := w.Thaw(t.Context(), control.ThawRequest{As: as}, f); err != nil || v.State != control.StateServing {
+		if v, err := w.Thaw(t.Context(), r, f); err != nil || v.State != control.StateServing {
 			t.Fatalf("thawed: %+v, %v\n%s", v.Capsule, err, w.logText("actor"))
 		}
 	}
-	thaw("")
-	thaw("twin")
+	thaw(control.ThawRequest{})
+	thaw(control.ThawRequest{As: "twin"})
 	for _, name := range []string{"actor", "twin"} {
 		if a := w.call(name, "note 1"); a.Words[2] != 42 {
 			t.Errorf("%s thawed to %+v", name, a)
 		}
 	}
+	w.call("actor", "named clock")
+	w.refused("twin", "named clock", abi.StatusBadHandle) // a file is no authority
 	w.down()
 	w.up()
-	thaw("third")
+	thaw(control.ThawRequest{As: "third", Grants: true})
+	w.call("third", "named clock")
 	if a := w.call("third", "note 1"); a.Words[2] != 42 {
 		t.Errorf("in another life of the node: %+v", a)
 	}

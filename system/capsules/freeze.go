@@ -61,6 +61,7 @@ func (m *Manager) Freeze(name string, deliver func(frozen io.Reader, bytes int64
 	c.swapping = false
 	if err == nil {
 		c.instance = nil
+		c.expireOnce() // its run has ended
 		c.logs.remark("frozen")
 		c.set(control.StateFrozen)
 	}
@@ -147,6 +148,9 @@ func (m *Manager) Thaw(ctx context.Context, r control.ThawRequest, frozen io.Rea
 	}
 	if r.As != "" {
 		head.Name = r.As
+	}
+	if !r.Grants {
+		head.Grants = nil // a file is no authority: whoever thaws it decides
 	}
 	img, err := m.store.image(head.Hash)
 	if err != nil {
