@@ -61,6 +61,10 @@ func (p *Port) Serve(endpoint abi.Handle, h Handler, concurrent bool) abi.Status
 // of its task for good, as receiving it from a mailbox does. Such a handler can
 // map and unmap regions while it serves.
 //
+// A call with a deadline goes to the mailbox instead, from which the program's
+// own thread must receive: on its own thread a caller could not leave before
+// the program answers, and the program is a stranger's.
+//
 // It needs RECEIVE. StatusBusy when the endpoint has a handler.
 func (p *Port) ServeProgram(endpoint abi.Handle, h Handler) abi.Status {
 	r, status := p.servable(endpoint)
@@ -102,7 +106,7 @@ func (p *Port) call(r *capability.Ref, h abi.Handle, m *abi.Message, terms *capa
 	if terms != nil && terms.Payer != nil {
 		bill = terms.Payer.Self().(*account) // payerFor checked the type
 	}
-	if s := endpointOf(r).server.Load(); s != nil {
+	if s := endpointOf(r).server.Load(); s != nil && !(s.keeps && m.Deadline > 0) {
 		return p.callHandler(r, h, m, inbound{server: s, label: label, bill: bill})
 	}
 	return p.callQueued(r, h, m, inbound{label: label, bill: bill})

@@ -62,3 +62,42 @@ func TestProgramMapsWhileServing(t *testing.T) {
 		t.Errorf("it saw %q", got)
 	}
 }
+
+// TestDeadlineOfProgram: a caller with a deadline leaves a program that does not
+// answer, and is told what a program refuses it with.
+func TestDeadlineOfProgram(t *testing.T) {
+	w := newWorld(t)
+	server, client := w.boot(16), w.boot(16)
+	e := server.endpoint(4)
+	h := w.give(server, e, client, abi.Whole(abi.RightInvoke|abi.RightSend))
+	entered := false
+	f := handlerFunc(func(*gate.Port, *abi.Message) abi.Status { entered = true; return abi.StatusOK })
+	if status := server.port.ServeProgram(e, f); status != abi.StatusOK {
+		t.Fatal(status)
+	}
+	within := func(ns int64) *abi.Args {
+		return &abi.Args{Message: &abi.Message{Deadline: w.machine.Now() + ns}}
+	}
+	w.run(func() { client.do(h, abi.EndpointCall, within(1000), abi.StatusTimeout) })
+	if entered {
+		t.Error("the caller's own thread entered the program")
+	}
+	var m *abi.Message
+	w.run(func() { client.do(h, abi.EndpointCall, within(1_000_000_000), abi.StatusDenied) }, func() {
+		for m == nil || m.Reply == 0 { // the one that was given up has none
+			m = server.receive(e)
+		}
+		if status := server.port.Refuse(m.Reply, abi.StatusOK); status != abi.StatusBadArgument {
+			t.Errorf("refused with no reason: %v", status)
+		}
+		if status := server.port.Refuse(m.Reply, abi.StatusDenied); status != abi.StatusOK {
+			t.Errorf("refuse: %v", status)
+		}
+	})
+	if status := server.port.Refuse(m.Reply, abi.StatusDenied); status == abi.StatusOK {
+		t.Error("one call was refused twice")
+	}
+	if status := server.port.Refuse(e, abi.StatusDenied); status != abi.StatusType {
+		t.Errorf("refused at an endpoint: %v", status)
+	}
+}

@@ -82,6 +82,42 @@ func (p *Port) reply(r *capability.Ref, h abi.Handle, m *abi.Message) abi.Status
 	return abi.StatusOK
 }
 
+// Refuse is the launcher's: the program has refused the call that a reply
+// capability answers, and the caller's call returns the status, as that of a
+// caller on its own thread does. The reply capability is used up. The status
+// tells the caller something, so its label rises; one in the middle of another's
+// call, whose label only an answer can raise, is told that the server is gone.
+//
+// StatusPeerDead when the caller waits no longer, StatusBadArgument when the
+// status is StatusOK.
+func (p *Port) Refuse(h abi.Handle, status abi.Status) abi.Status {
+	r, found := p.domain.space.Lookup(h, abi.RightInvoke)
+	switch {
+	case found != abi.StatusOK:
+		return found
+	case r.Object.Type() != abi.ObjectReply:
+		return abi.StatusType
+	case status == abi.StatusOK:
+		return abi.StatusBadArgument
+	}
+	answer := replyOf(&r)
+	call := &answer.thread.call
+	claimed := call.Claim(answer.ticket)
+	if claimed {
+		if answer.nested {
+			status = abi.StatusPeerDead
+		} else if risen := p.kernel.raise(answer.caller, p.Label()); risen != abi.StatusOK {
+			status = risen
+		}
+		call.Complete(status)
+	}
+	p.spend(answer, h)
+	if !claimed {
+		return abi.StatusPeerDead
+	}
+	return abi.StatusOK
+}
+
 // acceptable raises the caller's label before capabilities go over: an answer
 // that the caller cannot take, because it shares a window that the label may not
 // go through, leaves them with the server. Otherwise the caller does so itself.

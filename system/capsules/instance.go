@@ -181,12 +181,13 @@ func (i *instance) answer(p *gate.Port, m *abi.Message) {
 	if reply == 0 {
 		return
 	}
-	if status != abi.StatusOK {
-		_ = p.Invoke(reply, abi.CapDelete, &abi.Args{}) // the caller learns that there is no answer
-		return
+	if status == abi.StatusOK {
+		m.Reply, m.Deadline, m.Label = 0, 0, abi.Label{}
+		status = p.Invoke(reply, abi.EndpointReply, &abi.Args{Message: m})
 	}
-	m.Reply, m.Deadline, m.Label = 0, 0, abi.Label{}
-	_ = p.Invoke(reply, abi.EndpointReply, &abi.Args{Message: m}) // a caller that left is not the server's trouble
+	if status != abi.StatusOK {
+		_ = p.Refuse(reply, status) // a caller that left is not the server's trouble
+	}
 }
 
 // Serve answers a call on its caller's goroutine.
