@@ -1,0 +1,19 @@
+package simd
+
+// sets are the sets that this processor can run, slowest first, besides the
+// plain one. Each starts from the set before it and replaces what it does
+// better.
+func sets() []*Kernels {
+	var found []*Kernels
+	if p := processor(); p.avx2 {
+		k := Plain()
+		k.name, k.features = "avx2", []string{"avx2", "fma", "f16c"}
+		found = append(found, k)
+		if p.avx512VNNI {
+			k := *k
+			k.name, k.features = "avx512-vnni", append(k.Features(), "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni")
+			found = append(found, &k)
+		}
+	}
+	return found
+}

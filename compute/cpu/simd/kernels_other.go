@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package simd
+
+// sets are the sets that this processor can run, slowest first, besides the
+// plain one.
+func sets() []*Kernels { return nil }
