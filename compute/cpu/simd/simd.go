@@ -101,12 +101,12 @@ func Plain() *Kernels {
 		products: products{
 			q8_0: product{rows: plainRowsQ8_0},
 			q4_0: product{rows: plainRowsQ4_0},
-			q4_K: product{rows: genericRows},
-			q5_K: product{rows: genericRows},
-			q6_K: product{rows: genericRows},
-			f16:  product{rows: genericRows},
-			bf16: product{rows: genericRows},
-			f32:  product{rows: genericRows},
+			q4_K: product{rows: plainRowsQ4K},
+			q5_K: product{rows: plainRowsQ5K},
+			q6_K: product{rows: plainRowsQ6K},
+			f16:  product{rows: plainRowsF16},
+			bf16: product{rows: plainRowsBF16},
+			f32:  product{rows: plainRowsF32},
 		},
 		vectors: vectors{
 			quantize32:  plainQuantize32,

@@ -1,0 +1,144 @@
+package simd
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"phios/compute/tensor"
+)
+
+// mineTable lists the formats whose tests are here: superblocks and floats.
+var mineTable = [...]tensor.Format{
+	tensor.Q4_K, tensor.Q5_K, tensor.Q6_K, tensor.F16, tensor.BF16, tensor.F32,
+}
+
+// randomMatrix has random bits as quantised values and float scales of a sane
+// size. With extreme, all bits of the former are set (and the scales of Q6_K
+// are −128), which makes every integer as large as it can be.
+func randomMatrix(tb testing.TB, r *rand.Rand, f tensor.Format, rows, columns int, extreme bool) Matrix {
+	tb.Helper()
+	n, _ := f.RowBytes(columns)
+	data := make([]byte, rows*n)
+	small := func() uint16 { return tensor.FloatToHalf(float32(r.NormFloat64() * 0.01)) }
+	for i := range data {
+		data[i] = byte(r.Uint32())
+		if extreme {
+			data[i] = 0xff
+			if f == tensor.Q6_K && i%210 >= 192 {
+				data[i] = 0x80
+			}
+		}
+	}
+	for b := range len(data) / f.Bytes() {
+		block := data[b*f.Bytes():]
+		//exhaustive:ignore
+		switch f {
+		case tensor.Q6_K:
+			binary.LittleEndian.PutUint16(block[208:], small())
+		case tensor.Q4_K, tensor.Q5_K:
+			binary.LittleEndian.PutUint16(block, small())
+			binary.LittleEndian.PutUint16(block[2:], small())
+		default:
+			scale := 1.0
+			if extreme {
+				scale = 6e4
+			}
+			tensor.Quantize(f, []float32{float32(r.NormFloat64() * scale)}, block[:f.Bytes()])
+		}
+	}
+	m, err := Plain().Matrix(f, rows, columns, data)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return m
+}
+
+// randomInput is quantised random activations. With extreme, the codes are all
+// −128, further than any quantiser goes.
+func randomInput(r *rand.Rand, f tensor.Format, rows, columns int, extreme bool) *Input {
+	in := NewInput(rows, columns)
+	Plain().Quantize(in, f, normal(r, rows*columns), rows, columns)
+	if extreme && in.kind == kindBlocks256 {
+		for i := range in.codes {
+			in.codes[i] = -128
+		}
+		for i := range in.sums16 {
+			in.sums16[i] = -128 * 16
+		}
+	}
+	return in
+}
+
+// multiplied multiplies all rows.
+func multiplied(k *Kernels, m *Matrix, in *Input) []float32 {
+	out := make([]float32, in.rows*m.Rows)
+	k.Multiply(m, in, out, m.Rows, 0, m.Rows)
+	return out
+}
+
+func sameBits(tb testing.TB, what string, got, want []float32) {
+	tb.Helper()
+	for i := range got {
+		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+			tb.Fatalf("%s: result %d of %d is %v (%#x), want %v (%#x)", what, i, len(got),
+				got[i], math.Float32bits(got[i]), want[i], math.Float32bits(want[i]))
+		}
+	}
+}
+
+// TestSetsAgree compares each set with the plain one, to the bit, over random
+// shapes; the numbers of input rows pass the edges of all tiles.
+func TestSetsAgree(t *testing.T) {
+	t.Parallel()
+	for _, k := range All()[1:] {
+		for _, f := range mineTable {
+			t.Run(fmt.Sprint(k.Name(), f), func(t *testing.T) {
+				t.Parallel()
+				r := random(uint64(f))
+				for round := range 24 {
+					rows, inputs := 1+r.IntN(40), 1+round
+					columns := superblock * (1 + r.IntN(4))
+					if f.Elements() == 1 {
+						columns = 1 + r.IntN(300)
+					}
+					extreme := round%4 == 3
+					m := randomMatrix(t, r, f, rows, columns, extreme)
+					in := randomInput(r, f, inputs, columns, extreme)
+					what := fmt.Sprintf("%s %v, %d×%d, %d inputs, extreme %v", k.Name(), f, rows, columns, inputs, extreme)
+					sameBits(t, what, multiplied(k, &m, in), multiplied(Plain(), &m, in))
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkRows(b *testing.B) {
+	for _, f := range mineTable {
+		for _, inputs := range []int{1, 4, 16, 128, 512} {
+			b.Run(fmt.Sprintf("%v/%d", f, inputs), func(b *testing.B) {
+				r := random(1)
+				rows, columns := 32768, 2048
+				if inputs > 1 {
+					rows = 2048
+				}
+				one := randomMatrix(b, r, f, 64, columns, false)
+				m := one
+				m.Rows, m.Data = rows, nil
+				for range rows / 64 {
+					m.Data = append(m.Data, one.Data...)
+				}
+				in := randomInput(r, f, inputs, columns, false)
+				out := make([]float32, rows*inputs)
+				k := Best()
+				b.SetBytes(int64(len(m.Data)))
+				for b.Loop() {
+					k.Multiply(&m, in, out, rows, 0, rows)
+				}
+				b.ReportMetric(float64(rows*columns*inputs)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+			})
+		}
+	}
+}
