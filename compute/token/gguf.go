@@ -1,0 +1,46 @@
+package token
+
+// FromGGUF makes the tokenizer that a file describes. It keeps nothing of the
+// file but the texts of the pieces. Errors are [ErrVocabulary] and
+// [ErrUnsupported], with what was found.
+func FromGGUF(f Metadata) (*Tokenizer, error) {
+	model, ok := f.Text(keyModel)
+	if !ok {
+		return nil, damaged("the file does not say which tokenizer it has: no %s", keyModel)
+	}
+	t := new(Tokenizer)
+	var err error
+	switch model {
+	case "llama":
+		err = t.makeSentencePiece(f)
+	default:
+		err = unsupported("tokenizers of kind %.40q", model)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for id, text := range t.texts {
+		i := int32(id) //nolint:gosec // G115: the pieces are at most PiecesMax
+		switch k := t.kinds[id]; {
+		case k == kindUserDefined:
+			t.always.add(text, i)
+			t.asked.add(text, i)
+		case k.control():
+			t.asked.add(text, i)
+		}
+	}
+	return t, nil
+}
+
+func (t *Tokenizer) makeSentencePiece(f Metadata) error {
+	if err := t.read(f, defaults{bos: 1, eos: 2, unknown: 0, addBOS: true}); err != nil {
+		return err
+	}
+	c, err := newSentencePiece(f, &t.vocabulary)
+	if err != nil {
+		return err
+	}
+	t.coder = c
+	t.render(spellSentencePiece)
+	return nil
+}
