@@ -12,6 +12,7 @@ func sets() []*Kernels {
 		if p.avx512VNNI {
 			k := *k
 			k.name, k.features = "avx512-vnni", append(k.Features(), "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni")
+			useQuantAVX512(&k)
 			k.products.kquantVNNI()
 			found = append(found, &k)
 		}
