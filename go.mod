@@ -9,12 +9,10 @@ require (
 	github.com/tetratelabs/wazero v1.12.0
 	go.yaml.in/yaml/v3 v3.0.4
 	golang.org/x/sys v0.49.0
+	golang.org/x/text v0.26.0
 )
 
-require (
-	golang.org/x/net v0.41.0 // indirect
-	golang.org/x/text v0.26.0 // indirect
-)
+require golang.org/x/net v0.41.0 // indirect
 
 require (
 	github.com/anishathalye/porcupine v1.3.1
