@@ -186,19 +186,25 @@ func (t *Tree) Match(l abi.Label, tokens []int32, pagesMax int, pages []compute.
 	return lease, pages
 }
 
-// Count is how many pages Match would find, without changing anything.
-func (t *Tree) Count(l abi.Label, tokens []int32, pagesMax int) int {
+// Count is how many pages Match would find, and how many of them nobody uses,
+// without changing anything.
+func (t *Tree) Count(l abi.Label, tokens []int32, pagesMax int) (pages, idle int) {
 	at := Lease{label: l}
 	chain := Root(l)
 	for i := range min(len(tokens)/t.o.PageTokens, pagesMax) {
 		page := tokens[i*t.o.PageTokens:][:t.o.PageTokens]
 		chain = chain.Next(page)
-		if at.node = t.look(chain, at, page); at.node == 0 {
-			return i
+		n := t.look(chain, at, page)
+		if n == 0 {
+			break
 		}
-		at.pages = int32(i + 1)
+		at.node = n
+		pages++
+		if t.nodes[n].users == 0 {
+			idle++
+		}
 	}
-	return int(at.pages)
+	return pages, idle
 }
 
 // Extend puts the page that follows a leased beginning into the tree and moves
@@ -213,7 +219,7 @@ func (t *Tree) Extend(l *Lease, tokens []int32, page compute.Page) bool {
 	if len(tokens) != t.o.PageTokens {
 		return false
 	}
-	chain := t.chain(*l).Next(tokens)
+	chain := t.Chain(*l).Next(tokens)
 	n := t.look(chain, *l, tokens)
 	taken := false
 	if n == 0 {
@@ -295,7 +301,8 @@ func (t *Tree) look(c Chain, below Lease, tokens []int32) int32 {
 	return n
 }
 
-func (t *Tree) chain(l Lease) Chain {
+// Chain names the beginning that is leased.
+func (t *Tree) Chain(l Lease) Chain {
 	if l.node == 0 {
 		return Root(l.label)
 	}
@@ -381,7 +388,7 @@ func (t *Tree) drop(n int32) {
 	if t.o.Evict != nil {
 		t.o.Evict(Victim{
 			Page: at.page, Label: at.label, Tokens: t.tokensOf(n),
-			Parent: t.chain(Lease{label: at.label, node: at.parent}), Chain: at.chain,
+			Parent: t.Chain(Lease{label: at.label, node: at.parent}), Chain: at.chain,
 		})
 	}
 	t.nodes[n] = node{next: t.free}

@@ -29,10 +29,10 @@ func TestMatch(t *testing.T) {
 		}
 	}
 	text := []int32{0, 1, 2, 3, 4, 5, 6}
-	if got := tree.Count(a, text, 9); got != 3 {
+	if got, _ := tree.Count(a, text, 9); got != 3 {
 		t.Errorf("%d pages under the label, want 3", got)
 	}
-	if got := tree.Count(b, text, 9); got != 0 {
+	if got, _ := tree.Count(b, text, 9); got != 0 {
 		t.Errorf("%d pages under another label, want none", got)
 	}
 	if tree.Evict(3) != 0 {
