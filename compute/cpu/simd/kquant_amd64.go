@@ -2,9 +2,9 @@ package simd
 
 // kquantVNNI takes the kernels of AVX-512 with VNNI for the K formats.
 func (p *products) kquantVNNI() {
-	p.q4_K = product{rows: rowsK(q4kRowsVNNI)}
-	p.q5_K = product{rows: rowsK(q5kRowsVNNI)}
-	p.q6_K = product{rows: rowsK(q6kRowsVNNI)}
+	p.q4_K = kernelsK{q4kRowsVNNI, panelQ4KVNNI, leastTile12VNNI, leastTile8VNNI, leastTile4VNNI}.product()
+	p.q5_K = kernelsK{q5kRowsVNNI, panelQ5KVNNI, leastTile12VNNI, leastTile8VNNI, leastTile4VNNI}.product()
+	p.q6_K = kernelsK{q6kRowsVNNI, panelQ6KVNNI, signedTile12VNNI, signedTile8VNNI, signedTile4VNNI}.product()
 }
 
 // kernelRowsK sets out[r] to the product of row r and one input row, for rows
