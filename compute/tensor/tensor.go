@@ -11,7 +11,9 @@ import "strconv"
 // Format is a format of weights. The numbers are those in GGUF files.
 type Format uint32
 
-// The formats that are known.
+// The formats that are known, by their usual names.
+//
+//nolint:revive,staticcheck // Q4_K is how the format is spelt everywhere.
 const (
 	F32  Format = 0
 	F16  Format = 1
@@ -72,26 +74,21 @@ func (f Format) RowBytes(n int) (int, bool) {
 	return n / e * f.Bytes(), true
 }
 
-// String returns the format's usual name.
+// String returns the format's usual name, also of GGML's formats that are not
+// known here otherwise, so that messages can name them.
 func (f Format) String() string {
-	switch f {
-	case F32:
-		return "F32"
-	case F16:
-		return "F16"
-	case BF16:
-		return "BF16"
-	case Q4_0:
-		return "Q4_0"
-	case Q8_0:
-		return "Q8_0"
-	case Q4_K:
-		return "Q4_K"
-	case Q5_K:
-		return "Q5_K"
-	case Q6_K:
-		return "Q6_K"
-	default:
-		return "format " + strconv.FormatUint(uint64(f), 10)
+	if int64(f) < int64(len(namesTable)) && namesTable[f] != "" {
+		return namesTable[f]
 	}
+	return "format " + strconv.FormatUint(uint64(f), 10)
+}
+
+// namesTable has the names of GGML's formats; gaps are numbers that it retired.
+var namesTable = [...]string{
+	F32: "F32", F16: "F16", Q4_0: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1",
+	Q8_0: "Q8_0", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", Q4_K: "Q4_K", Q5_K: "Q5_K",
+	Q6_K: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS",
+	19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 24: "I8",
+	25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", BF16: "BF16",
+	34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4", 40: "NVFP4", 41: "Q1_0",
 }
