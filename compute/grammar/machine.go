@@ -1,0 +1,213 @@
+package grammar
+
+import (
+	"fmt"
+	"math/bits"
+	"sync/atomic"
+)
+
+const (
+	machinesMax = 8
+	// localBytesMax bounds the memory of cached masks of a grammar with a
+	// vocabulary; masks behind it are made each time.
+	localBytesMax = 64 << 20
+)
+
+// machine is a grammar with a vocabulary.
+//
+// Masks are made as in XGrammar (Dong et al., 2024): for each state, the tokens
+// that stay within its rule are allowed or not whatever is below, so they are
+// found once; those that leave the rule are looked at with the real stack.
+type machine struct {
+	g     *Grammar
+	v     *Vocabulary
+	cost  []cost // with the bytes that the vocabulary can write one by one
+	reads []bool // has edges that read
+	plain []bool // has only such edges: nothing to close
+	local []atomic.Pointer[local]
+	used  atomic.Int64
+}
+
+// local is what is allowed in a state by what is above its frame alone.
+type local struct {
+	bits   []uint64 // or, when they are few, tokens
+	tokens []int32
+	// leaves are the places of the tree at which the frame may be left with
+	// more of the token to come.
+	leaves []int32
+	// deep is how many frames above its own were needed.
+	deep int32
+}
+
+func (g *Grammar) machine(v *Vocabulary) (*machine, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, m := range g.machines {
+		if m.v == v {
+			return m, nil
+		}
+	}
+	m := &machine{
+		g: g, v: v, cost: g.costs(&v.single), reads: make([]bool, len(g.final)), plain: make([]bool, len(g.final)),
+		local: make([]atomic.Pointer[local], len(g.final)),
+	}
+	if c := m.cost[g.start[0]]; c.bytes >= dead || c.frames > DepthMax {
+		return nil, fmt.Errorf("%w: the vocabulary has no tokens of the single bytes %s that every text of this constraint needs; use a model whose tokenizer falls back to bytes",
+			ErrUnsupported, m.missing())
+	}
+	for s := range g.final {
+		for _, to := range g.next[s*g.classes : (s+1)*g.classes] {
+			m.reads[s] = m.reads[s] || to >= 0
+		}
+		m.plain[s] = m.reads[s] && !g.final[s] && len(g.calls[s]) == 0
+	}
+	if len(g.machines) == machinesMax {
+		g.machines = g.machines[1:]
+	}
+	g.machines = append(g.machines, m)
+	return m, nil
+}
+
+// missing lists up to eight bytes that the grammar reads and the vocabulary
+// lacks.
+func (m *machine) missing() string {
+	var read byteSet
+	for s := range m.g.final {
+		for c := range 256 {
+			if m.g.next[s*m.g.classes+int(m.g.class[c])] >= 0 {
+				read.add(byte(c), byte(c))
+			}
+		}
+	}
+	var list []byte
+	for c := range 256 {
+		if read.has(byte(c)) && !m.v.single.has(byte(c)) && len(list) < 8 {
+			list = append(list, byte(c))
+		}
+	}
+	return fmt.Sprintf("%q", list)
+}
+
+// walker walks the tree of a vocabulary.
+type walker struct {
+	a      *stacks
+	points []point
+}
+
+// below sets the bits of the tokens below a place that keep the text alive from
+// a point at that place. With leaves it collects the places at which the
+// unknown is reached.
+func (w *walker) below(bitset []uint64, place int32, from point, leaves *[]int32) (deep int32) {
+	a, v := w.a, w.a.m.v
+	base := int(v.depth[place])
+	w.points[base] = from
+	for i, end := place+1, v.skip[place]; i < end; {
+		d := int(v.depth[i])
+		p := a.step(w.points[d-1], v.value[i])
+		if p.none() {
+			i = v.skip[i]
+			continue
+		}
+		w.points[d] = p
+		if first, behind := v.first[i], v.first[i+1]; first < behind && a.rest(p) < dead {
+			for _, t := range v.token[first:behind] {
+				bitset[t>>6] |= 1 << (t & 63)
+			}
+		}
+		if leaves != nil {
+			deep = max(deep, a.needs(p))
+			if a.open(p) && v.skip[i] > i+1 {
+				*leaves = append(*leaves, i)
+			}
+		}
+		i++
+	}
+	return deep
+}
+
+// needs is how deep the stacks of a point become on their shortest way.
+func (a *stacks) needs(p point) int32 {
+	if p.state >= 0 {
+		return a.sets[p.below].depth + a.m.cost[p.state].frames
+	}
+	var n int32
+	for _, f := range a.sets[p.below].frames {
+		if f.state >= 0 {
+			n = max(n, a.sets[f.below].depth+a.m.cost[f.state].frames)
+		}
+	}
+	return n
+}
+
+// at returns the local mask of a state.
+func (w *walker) at(state int32) *local {
+	m := w.a.m
+	if l := m.local[state].Load(); l != nil {
+		return l
+	}
+	bitset := make([]uint64, m.v.Words())
+	l := &local{}
+	l.deep = w.below(bitset, 0, point{state, setBelow}, &l.leaves)
+	count := 0
+	for _, x := range bitset {
+		count += bits.OnesCount64(x)
+	}
+	if l.bits = bitset; count < 2*len(bitset) {
+		l.bits, l.tokens = nil, make([]int32, 0, count)
+		for i, x := range bitset {
+			for ; x != 0; x &= x - 1 {
+				l.tokens = append(l.tokens, int32(i<<6+bits.TrailingZeros64(x)))
+			}
+		}
+	}
+	size := int64(8*len(l.bits) + 4*len(l.tokens) + 4*len(l.leaves) + 64)
+	if m.used.Add(size) > localBytesMax {
+		m.used.Add(-size)
+		return l
+	}
+	m.local[state].Store(l)
+	return l
+}
+
+// mask sets the bits of the tokens allowed at a point.
+func (w *walker) mask(bitset []uint64, p point) {
+	if p.state != pointSet {
+		w.frame(bitset, frame(p))
+		return
+	}
+	for _, f := range w.a.sets[p.below].frames {
+		w.frame(bitset, f)
+	}
+}
+
+func (w *walker) frame(bitset []uint64, f frame) {
+	a := w.a
+	if f.state < 0 || a.restOf(f) >= dead {
+		return
+	}
+	l := w.at(f.state)
+	if a.sets[f.below].depth+l.deep > DepthMax {
+		w.below(bitset, 0, point(f), nil) // near the limit only the whole walk knows
+		return
+	}
+	for i, x := range l.bits {
+		bitset[i] |= x
+	}
+	for _, t := range l.tokens {
+		bitset[t>>6] |= 1 << (t & 63)
+	}
+	if len(l.leaves) == 0 {
+		return
+	}
+	under := setNone
+	for i := range a.sets[f.below].frames {
+		under = a.join(under, a.close(a.sets[f.below].frames[i]))
+	}
+	if under == setNone || under == setEnd {
+		return
+	}
+	from := a.pointOf(under)
+	for _, place := range l.leaves {
+		w.below(bitset, place, from, nil)
+	}
+}

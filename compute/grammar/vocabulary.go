@@ -1,0 +1,94 @@
+package grammar
+
+import (
+	"bytes"
+	"slices"
+)
+
+// Limits of a vocabulary.
+const (
+	VocabularyMax = 1 << 20
+	// PieceBytesMax bounds a piece; a longer one is never allowed.
+	PieceBytesMax = 1 << 10
+)
+
+// Vocabulary is the pieces of a tokenizer as a tree of bytes, laid flat in the
+// order of a walk from the root, so that a mask is made in one pass over an
+// array, as llguidance does. It is never changed, and may be shared.
+type Vocabulary struct {
+	size   int
+	pieces [][]byte
+	end    []int32
+	single byteSet // bytes that are pieces of their own
+
+	value []byte // the last byte of each place
+	depth []uint16
+	skip  []int32 // the place behind everything below this one
+	first []int32 // the first token of this place in tokens
+	token []int32
+	deep  int
+}
+
+// NewVocabulary makes a vocabulary of the text that each token adds, by token;
+// empty pieces are never allowed. The end tokens are allowed where the text may
+// end, and only there. The pieces are copied.
+func NewVocabulary(pieces [][]byte, end []int32) *Vocabulary {
+	pieces = pieces[:min(len(pieces), VocabularyMax)]
+	v := &Vocabulary{size: len(pieces), pieces: make([][]byte, len(pieces))}
+	var order []int32
+	for i, p := range pieces {
+		if len(p) == 0 || len(p) > PieceBytesMax || slices.Contains(end, int32(i)) {
+			continue
+		}
+		v.pieces[i] = bytes.Clone(p)
+		order = append(order, int32(i))
+		if len(p) == 1 {
+			v.single.add(p[0], p[0])
+		}
+	}
+	for _, e := range end {
+		if e >= 0 && int(e) < v.size {
+			v.end = append(v.end, e)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return bytes.Compare(v.pieces[a], v.pieces[b]) })
+	v.lay(order)
+	return v
+}
+
+// lay makes the flat tree of tokens in the order of their pieces.
+func (v *Vocabulary) lay(order []int32) {
+	v.value, v.depth, v.skip, v.first = []byte{0}, []uint16{0}, []int32{0}, []int32{0}
+	var open []int32 // the places on the way to the last piece
+	var last []byte
+	closeTo := func(n int) {
+		for len(open) > n {
+			v.skip[open[len(open)-1]] = int32(len(v.value))
+			open = open[:len(open)-1]
+		}
+	}
+	for _, t := range order {
+		p := v.pieces[t]
+		common := 0
+		for common < min(len(p), len(last)) && p[common] == last[common] {
+			common++
+		}
+		closeTo(common)
+		for d := common; d < len(p); d++ {
+			open = append(open, int32(len(v.value)))
+			v.value = append(v.value, p[d])
+			v.depth = append(v.depth, uint16(d+1))
+			v.skip = append(v.skip, 0)
+			v.first = append(v.first, int32(len(v.token)))
+		}
+		v.token = append(v.token, t)
+		last = p
+		v.deep = max(v.deep, len(p))
+	}
+	closeTo(0)
+	v.skip[0] = int32(len(v.value))
+	v.first = append(v.first, int32(len(v.token)))
+}
+
+// Words is the length of a mask of this vocabulary.
+func (v *Vocabulary) Words() int { return (v.size + 63) / 64 }
