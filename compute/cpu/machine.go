@@ -1,0 +1,117 @@
+package cpu
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"phios/compute/cpu/simd"
+	"phios/compute/tensor"
+)
+
+// availableMemory is how many bytes this process may still take: what the
+// machine has available, less if its group is bounded. Zero is not known.
+func availableMemory(read func(string) ([]byte, error)) uint64 {
+	var available uint64
+	if b, err := read("/proc/meminfo"); err == nil {
+		available = field(b, "MemAvailable:") * 1024
+	}
+	limit, err1 := read("/sys/fs/cgroup/memory.max")
+	used, err2 := read("/sys/fs/cgroup/memory.current")
+	if err1 == nil && err2 == nil {
+		most, err1 := strconv.ParseUint(strings.TrimSpace(string(limit)), 10, 64)
+		now, err2 := strconv.ParseUint(strings.TrimSpace(string(used)), 10, 64)
+		if err1 == nil && err2 == nil {
+			available = min(available, most-min(most, now))
+		}
+	}
+	return available
+}
+
+// field is the number behind a name, as in /proc/meminfo.
+func field(b []byte, name string) uint64 {
+	for line := range bytes.Lines(b) {
+		if rest, ok := bytes.CutPrefix(line, []byte(name)); ok {
+			if words := bytes.Fields(rest); len(words) > 0 {
+				n, _ := strconv.ParseUint(string(words[0]), 10, 64) //nolint:errcheck // zero is not known
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// processorName is the machine's name for the processor.
+func processorName() string {
+	f, err := os.Open("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	defer f.Close() //nolint:errcheck // only read
+	s := bufio.NewScanner(f)
+	for lines := 0; s.Scan() && lines < 64; lines++ {
+		if name, value, ok := strings.Cut(s.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// wattsPerProcessor is the power of one busy processor where there is no meter:
+// between the 3 W of a core in a server (400 W over 128) and the 8 W of one in a
+// desktop (65 W over 8). It is right within a factor of two, which is what an
+// estimate of a budget needs.
+const wattsPerProcessor = 5.0
+
+// speed is what one processor does in a second.
+type speed struct {
+	mu         sync.Mutex
+	bytes, ops float64 // under mu
+}
+
+// measure streams weights and multiplies a block of rows, the fastest of as many
+// times as fit into 20 ms. The weights, 8 MiB, are larger than what a core keeps
+// to itself, and may well lie in a cache that cores share:
+// decoding a large model is bound by the memory behind it.
+func (s *speed) measure(k *simd.Kernels) {
+	const rows, columns, together, limit = 4096, 2048, 16, 20 * time.Millisecond
+	begin := time.Now()
+	rowBytes, _ := tensor.Q8_0.RowBytes(columns)
+	m, err := k.Matrix(tensor.Q8_0, rows, columns, make([]byte, rows*rowBytes))
+	if err != nil {
+		return // never: the shape is constant
+	}
+	in, x, out := simd.NewInput(together, columns), make([]float32, together*columns), make([]float32, together*rows)
+	run := func(inputs, rows int) float64 {
+		k.Quantize(in, tensor.Q8_0, x, inputs, columns)
+		best := time.Duration(1 << 62)
+		for range 3 {
+			start := time.Now()
+			k.Multiply(&m, in, out, rows, 0, rows)
+			best = min(best, time.Since(start))
+			if time.Since(begin) > limit {
+				break
+			}
+		}
+		return 1 / max(best, 1).Seconds()
+	}
+	const part = 128 // rows to begin with: plain kernels are slow
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes = run(1, part) * part * float64(rowBytes)
+	s.ops = run(together, part) * part * columns * together
+	if time.Since(begin) < limit/2 {
+		s.bytes = run(1, rows) * rows * float64(rowBytes)
+	}
+}
+
+func (s *speed) read() (bytes, ops float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bytes, s.ops
+}
