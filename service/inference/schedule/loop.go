@@ -44,9 +44,7 @@ func (s *Scheduler) receive() error {
 	defer s.mu.Unlock()
 	for _, t := range s.come {
 		s.queue.add(t)
-	}
-	if n := len(s.come); n > 0 {
-		s.pace.arrive(s.o.Now(), n)
+		s.pace.arrive(t.timing.put)
 	}
 	s.come = s.come[:0]
 	return s.over
@@ -85,7 +83,6 @@ func (s *Scheduler) company() bool {
 	if window == 0 || len(s.running) >= s.o.SequencesMax || len(s.queue.waiting) > 0 {
 		return false
 	}
-	s.pace.waited = true
 	s.counts.Windows++
 	limit, stop := context.WithTimeout(context.Background(), window)
 	defer stop()
@@ -118,7 +115,6 @@ func (s *Scheduler) step() {
 	s.mu.Lock()
 	s.stop, s.batch = nil, nil
 	s.mu.Unlock()
-	s.pace.waited = false
 	if err != nil {
 		if ctx.Err() == nil {
 			s.fault(err)

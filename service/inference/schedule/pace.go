@@ -5,12 +5,12 @@ import "time"
 // pace is what was measured of the model's speed and of how requests come.
 // Averages are exponential, of a weight of one in eight.
 type pace struct {
-	idle   bool // nothing ran since: the next step starts at once
-	waited bool // the next step has waited already
-	came   time.Time
-	gap    time.Duration // between requests
-	took   time.Duration // a step
-	rate   float64       // tokens in a second, of steps that were mostly prompt
+	idle  bool      // nothing ran since: the next step starts at once
+	until time.Time // the end of the window in which the next step waits; zero before
+	came  time.Time
+	gap   time.Duration // between the last two requests, when nothing was idle between
+	took  time.Duration // a step
+	rate  float64       // tokens in a second, of steps that were mostly prompt
 }
 
 func average(old, latest time.Duration) time.Duration {
@@ -21,19 +21,21 @@ func average(old, latest time.Duration) time.Duration {
 }
 
 // rest notes that nothing runs.
-func (p *pace) rest() { p.idle = true }
+func (p *pace) rest() { p.idle, p.came, p.gap = true, time.Time{}, 0 }
 
-// arrive notes that n requests came at once.
-func (p *pace) arrive(now time.Time, n int) {
+// arrive notes when a request came. Only the last gap counts: requests come in
+// bursts, as when an agent sends its helpers out, and a mean over bursts and
+// pauses says nothing about either.
+func (p *pace) arrive(at time.Time) {
 	if !p.came.IsZero() {
-		p.gap = average(p.gap, now.Sub(p.came)/time.Duration(n))
+		p.gap = max(at.Sub(p.came), time.Microsecond)
 	}
-	p.came = now
+	p.came = at
 }
 
 // stepped notes a step of that many tokens, of which so many were of prompts.
 func (p *pace) stepped(took time.Duration, tokens, prompts int) {
-	p.idle = false
+	p.idle, p.until = false, time.Time{}
 	p.took = average(p.took, took)
 	if prompts < chunkMin || took <= 0 {
 		return
@@ -53,18 +55,21 @@ func (p *pace) budget(goal time.Duration, most int) int {
 	return min(max(int(p.rate*goal.Seconds()), chunkMin), most)
 }
 
-// window is how long the next step should wait for company; zero is not at all.
+// window is how much longer the next step should wait for company; zero is not
+// at all.
 //
 // Who comes while a step runs waits for its end: half a step on average. Waiting
 // for w catches w/gap requests, and holds up the running ones by w each. So it
-// pays when step/2 * w/gap > w * running, however long w is; and only when
-// requests have come of late at such gaps. After idleness there is nobody to
-// expect, and the first request starts at once.
+// pays when step/2 * w/gap > w * running, however long w is; and only while
+// requests keep coming. After idleness there is nobody to expect, and the first
+// request starts at once.
 func (p *pace) window(now time.Time, running int, most time.Duration) time.Duration {
 	w := min(max(p.took/10, windowMin), most)
-	if p.idle || p.waited || p.gap == 0 || most < windowMin ||
-		p.gap > w || now.Sub(p.came) > 2*w || p.took < 2*p.gap*time.Duration(running) {
+	if p.idle || p.gap == 0 || most < windowMin || p.gap > w || p.took < 2*p.gap*time.Duration(running) {
 		return 0
 	}
-	return w
+	if p.until.IsZero() {
+		p.until = now.Add(w)
+	}
+	return max(min(p.until.Sub(now), 2*p.gap-now.Sub(p.came)), 0)
 }

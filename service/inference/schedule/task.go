@@ -74,6 +74,7 @@ type Task struct {
 
 type timing struct {
 	came, ran, first, end time.Time
+	put                   time.Time // into the scheduler that runs it
 }
 
 // place is a task's place in a scheduler.
@@ -130,6 +131,7 @@ func (t *Task) begin(now time.Time) {
 	if t.timing.came.IsZero() {
 		t.timing.came = now
 	}
+	t.timing.put = now
 	t.place = place{}
 	t.failed = nil
 	t.mu.Lock()
