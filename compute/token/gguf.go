@@ -13,6 +13,8 @@ func FromGGUF(f Metadata) (*Tokenizer, error) {
 	switch model {
 	case "llama":
 		err = t.makeSentencePiece(f)
+	case "gpt2":
+		err = t.makeByteLevel(f)
 	default:
 		err = unsupported("tokenizers of kind %.40q", model)
 	}
@@ -42,5 +44,25 @@ func (t *Tokenizer) makeSentencePiece(f Metadata) error {
 	}
 	t.coder = c
 	t.render(spellSentencePiece)
+	return nil
+}
+
+func (t *Tokenizer) makeByteLevel(f Metadata) error {
+	name, _ := f.Text(keyPre)
+	p, ok := preOf(name)
+	if !ok {
+		return unsupported("byte-level BPE with the pre-tokenizer %.40q", name)
+	}
+	// llama.cpp has token 11 for BOS and EOS when the file names none, which is
+	// right for Falcon and a comma in most others.
+	if err := t.read(f, defaults{bos: -1, eos: -1, unknown: -1, addBOS: p.addBOS}); err != nil {
+		return err
+	}
+	c, err := newByteLevel(f, &t.vocabulary, p)
+	if err != nil {
+		return err
+	}
+	t.coder = c
+	t.render(newAlphabet().spell)
 	return nil
 }

@@ -19,7 +19,7 @@ func TestUnigramChoosesTheLikeliest(t *testing.T) {
 		want []int32
 	}{
 		{"", nil},
-		{"▁abc", []int32{5, 6}}, // -5.5 beats ▁ab c (-13) and ▁ ab c (-10)
+		{"▁abc", []int32{5, 6}},     // -5.5 beats ▁ab c (-13) and ▁ ab c (-10)
 		{"▁a▁ab", []int32{5, 1, 4}}, // -9.5; ▁a b is -10
 		{"xyz", []int32{0}},
 		{"▁xya", []int32{1, 0, 2}},
