@@ -8,6 +8,7 @@ func sets() []*Kernels {
 	if p := processor(); p.avx2 {
 		k := Plain()
 		k.name, k.features = "avx2", []string{"avx2", "fma", "f16c"}
+		useVectorsAVX2(k)
 		found = append(found, k)
 		if p.avx512VNNI {
 			k := *k

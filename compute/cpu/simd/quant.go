@@ -64,6 +64,9 @@ func plainRowsQ4_0(_ *Kernels, m *Matrix, in *Input, t int, out []float32, lo, h
 	}
 }
 
+// halfMax is the largest number of half precision.
+const halfMax = 65504
+
 // plainQuantize32 makes blocks of 32 codes of x, as GGML's Q8_0 does on
 // processors with vectors: the largest magnitude becomes 127, codes are rounded
 // to the nearest, ties to even, and the scale is rounded to half precision.
@@ -74,8 +77,11 @@ func plainQuantize32(codes []int8, scales []float32, sums []int32, x []float32, 
 		for _, v := range values {
 			most = max(most, max(v, -v))
 		}
+		// A scale that is zero as a half makes the block zero, and one that
+		// would be infinite stops at the largest half.
+		scale := tensor.HalfToFloat(tensor.FloatToHalf(min(most/127, halfMax)))
 		var inverse float32
-		if most > 0 {
+		if scale > 0 {
 			inverse = 127 / most
 		}
 		var sum int32
@@ -84,7 +90,7 @@ func plainQuantize32(codes []int8, scales []float32, sums []int32, x []float32, 
 			codes[codeAt(b, i, split)] = c
 			sum += int32(c)
 		}
-		scales[b] = tensor.HalfToFloat(tensor.FloatToHalf(most / 127))
+		scales[b] = scale
 		sums[b] = -128 * sum
 	}
 }

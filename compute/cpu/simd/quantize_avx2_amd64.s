@@ -1,0 +1,110 @@
+// Quantising activations to blocks of 32 for AVX2 and F16C; plainQuantize32
+// says what it does.
+
+#include "textflag.h"
+
+DATA quantizeOrder<>+0(SB)/4, $0
+DATA quantizeOrder<>+4(SB)/4, $4
+DATA quantizeOrder<>+8(SB)/4, $1
+DATA quantizeOrder<>+12(SB)/4, $5
+DATA quantizeOrder<>+16(SB)/4, $2
+DATA quantizeOrder<>+20(SB)/4, $6
+DATA quantizeOrder<>+24(SB)/4, $3
+DATA quantizeOrder<>+28(SB)/4, $7
+GLOBL quantizeOrder<>(SB), RODATA|NOPTR, $32
+
+// func quantize32AVX2(codes *int8, scales *float32, sums *int32, x *float32, blocks int, high int)
+//
+// high is how far the second half of a block goes from the first: 16, or 64
+// when the input is split.
+//
+//	DI codes   R8 scales   R9 sums   SI values   CX blocks left   AX block
+//	Y12 sign bits off   X13 127   X14 largest half   Y15 order after packing
+TEXT ·quantize32AVX2(SB), NOSPLIT, $0-48
+	MOVQ codes+0(FP), DI
+	MOVQ scales+8(FP), R8
+	MOVQ sums+16(FP), R9
+	MOVQ x+24(FP), SI
+	MOVQ blocks+32(FP), CX
+	MOVQ high+40(FP), R10
+	XORQ AX, AX
+	VPCMPEQD Y12, Y12, Y12
+	VPSRLD $1, Y12, Y12
+	MOVL $0x42fe0000, DX // 127
+	VMOVD DX, X13
+	MOVL $0x477fe000, DX // 65504
+	VMOVD DX, X14
+	VMOVDQU quantizeOrder<>(SB), Y15
+block:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS 64(SI), Y2
+	VMOVUPS 96(SI), Y3
+	VANDPS Y12, Y0, Y4
+	VANDPS Y12, Y1, Y5
+	VANDPS Y12, Y2, Y6
+	VANDPS Y12, Y3, Y7
+	VMAXPS Y5, Y4, Y4
+	VMAXPS Y7, Y6, Y6
+	VMAXPS Y6, Y4, Y4
+	VEXTRACTF128 $1, Y4, X5
+	VMAXPS X5, X4, X4
+	VPERMILPS $0x0e, X4, X5
+	VMAXPS X5, X4, X4
+	VMOVSHDUP X4, X5
+	VMAXSS X5, X4, X4
+	// The scale X5; its inverse Y6, but zero where the scale is.
+	VDIVSS X13, X4, X5
+	VMINSS X14, X5, X5
+	VCVTPS2PH $0, X5, X5
+	VCVTPH2PS X5, X5
+	VMOVSS X5, (R8)
+	VDIVSS X4, X13, X6
+	VXORPS X7, X7, X7
+	VCMPSS $14, X7, X5, X7
+	VANDPS X7, X6, X6
+	VBROADCASTSS X6, Y6
+	VMULPS Y6, Y0, Y0
+	VMULPS Y6, Y1, Y1
+	VMULPS Y6, Y2, Y2
+	VMULPS Y6, Y3, Y3
+	VCVTPS2DQ Y0, Y0
+	VCVTPS2DQ Y1, Y1
+	VCVTPS2DQ Y2, Y2
+	VCVTPS2DQ Y3, Y3
+	VPADDD Y1, Y0, Y4
+	VPADDD Y3, Y2, Y5
+	VPADDD Y5, Y4, Y4
+	VPACKSSDW Y1, Y0, Y0
+	VPACKSSDW Y3, Y2, Y2
+	VPACKSSWB Y2, Y0, Y0
+	VPERMD Y0, Y15, Y0
+	VMOVDQU X0, (DI)
+	VEXTRACTI128 $1, Y0, (DI)(R10*1)
+	VEXTRACTI128 $1, Y4, X5
+	VPADDD X5, X4, X4
+	VPSHUFD $0x0e, X4, X5
+	VPADDD X5, X4, X4
+	VPSHUFD $0x01, X4, X5
+	VPADDD X5, X4, X4
+	VPSLLD $7, X4, X4
+	VPXOR X5, X5, X5
+	VPSUBD X4, X5, X4
+	VMOVD X4, (R9)
+	// The next block is 32 on; or, when split, 16 on, and 128 after four.
+	INCQ AX
+	ADDQ $32, DI
+	CMPQ R10, $16
+	JEQ next
+	SUBQ $16, DI
+	TESTQ $3, AX
+	JNZ next
+	ADDQ $64, DI
+next:
+	ADDQ $128, SI
+	ADDQ $4, R8
+	ADDQ $4, R9
+	DECQ CX
+	JNZ block
+	VZEROUPPER
+	RET
