@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"phios/compute/tensor"
 )
@@ -133,11 +134,15 @@ func BenchmarkRows(b *testing.B) {
 				in := randomInput(r, f, inputs, columns, false)
 				out := make([]float32, rows*inputs)
 				k := Best()
-				b.SetBytes(int64(len(m.Data)))
+				// The fastest round, for the machine may be shared.
+				best := time.Duration(math.MaxInt64)
 				for b.Loop() {
+					start := time.Now()
 					k.Multiply(&m, in, out, rows, 0, rows)
+					best = min(best, time.Since(start))
 				}
-				b.ReportMetric(float64(rows*columns*inputs)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+				b.ReportMetric(float64(len(m.Data))/best.Seconds()/1e9, "GB/s")
+				b.ReportMetric(float64(rows*columns*inputs)/best.Seconds()/1e9, "GMAC/s")
 			})
 		}
 	}
