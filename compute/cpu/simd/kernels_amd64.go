@@ -9,12 +9,14 @@ func sets() []*Kernels {
 		k := Plain()
 		k.name, k.features = "avx2", []string{"avx2", "fma", "f16c"}
 		useVectorsAVX2(k)
+		useQuantAVX2(k)
 		found = append(found, k)
 		if p.avx512VNNI {
 			k := *k
 			k.name, k.features = "avx512-vnni", append(k.Features(), "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni")
 			useQuantAVX512(&k)
 			k.products.kquantVNNI()
+			k.products.floatAVX512()
 			found = append(found, &k)
 		}
 	}

@@ -30,6 +30,10 @@ import (
 // multiples of, but for the end of the matrix.
 const Grain = 16
 
+// rowsTogether is how many rows of weights are multiplied with one input row
+// after the other where there is nothing better.
+const rowsTogether = Grain
+
 // The largest matrix.
 const (
 	columnsMax = 1 << 18
@@ -185,8 +189,16 @@ func (k *Kernels) Multiply(m *Matrix, in *Input, out []float32, stride, lo, hi i
 		p.block(k, m, in, out, stride, lo, hi)
 		return
 	}
-	for t := range in.rows {
-		p.rows(k, m, in, t, out[t*stride+lo:t*stride+hi], lo, hi)
+	// With many input rows, some rows of weights stay in the cache meanwhile.
+	step := hi - lo
+	if in.rows > 1 {
+		step = rowsTogether
+	}
+	for ; lo < hi; lo += step {
+		end := min(lo+step, hi)
+		for t := range in.rows {
+			p.rows(k, m, in, t, out[t*stride+lo:t*stride+end], lo, end)
+		}
 	}
 }
 
