@@ -34,13 +34,6 @@ func compile(rules []*node, names []string) (*Grammar, error) {
 	if len(rules) > RulesMax {
 		return nil, fmt.Errorf("%w: %d rules, and %d are allowed; split it", ErrTooLarge, len(rules), RulesMax)
 	}
-	total := int64(0)
-	for _, r := range rules {
-		total = min(total+r.size, sizeSaturated)
-	}
-	if total > 8*StatesMax {
-		return nil, fmt.Errorf("%w: its repetitions take %d states, and %d are allowed; lower the counts", ErrTooLarge, total, 8*StatesMax)
-	}
 	g := &Grammar{}
 	builders := make([]*builder, len(rules))
 	starts := make([]int32, len(rules))

@@ -65,21 +65,22 @@ type node struct {
 	min, max int
 	rule     int
 	text     *dfa
-	// size is how many states it takes, about; it saturates.
-	size int64
+	// times is how often the most repeated part of it is written; it saturates.
+	// Sizes would count shared nodes many times.
+	times int64
 }
 
-func nothing() *node { return &node{kind: kindNothing, size: 1} }
-func empty() *node   { return &node{kind: kindSeq, size: 1} }
+func nothing() *node { return &node{kind: kindNothing} }
+func empty() *node   { return &node{kind: kindSeq} }
 
 func span(lo, hi byte) *node {
-	n := &node{kind: kindBytes, size: 1}
+	n := &node{kind: kindBytes}
 	n.set.add(lo, hi)
 	return n
 }
 
 func oneOfBytes(s string) *node {
-	n := &node{kind: kindBytes, size: 1}
+	n := &node{kind: kindBytes}
 	for i := range len(s) {
 		n.set.add(s[i], s[i])
 	}
@@ -94,12 +95,12 @@ func literal(s string) *node {
 	return seq(subs...)
 }
 
-const sizeSaturated = int64(1) << 40
+const timesSaturated = int64(1) << 40
 
-func sum(subs []*node) int64 {
+func times(subs []*node) int64 {
 	n := int64(1)
 	for _, s := range subs {
-		n = min(n+s.size, sizeSaturated)
+		n = max(n, s.times)
 	}
 	return n
 }
@@ -108,7 +109,7 @@ func seq(subs ...*node) *node {
 	if len(subs) == 1 {
 		return subs[0]
 	}
-	return &node{kind: kindSeq, subs: subs, size: sum(subs)}
+	return &node{kind: kindSeq, subs: subs, times: times(subs)}
 }
 
 func alt(subs ...*node) *node {
@@ -118,19 +119,19 @@ func alt(subs ...*node) *node {
 	if len(subs) == 1 {
 		return subs[0]
 	}
-	return &node{kind: kindAlt, subs: subs, size: sum(subs)}
+	return &node{kind: kindAlt, subs: subs, times: times(subs)}
 }
 
 func repeat(sub *node, least, most int) *node {
 	n := &node{kind: kindRepeat, subs: []*node{sub}, min: least, max: most}
-	n.size = min(sub.size*int64(max(least, most, 1))+1, sizeSaturated)
+	n.times = min(times(n.subs)*int64(max(least, most, 1)), timesSaturated)
 	return n
 }
 
 func optional(sub *node) *node { return repeat(sub, 0, 1) }
 func star(sub *node) *node     { return repeat(sub, 0, unlimited) }
-func call(rule int) *node      { return &node{kind: kindCall, rule: rule, size: 1} }
-func text(d *dfa) *node        { return &node{kind: kindText, text: d, size: int64(len(d.final)) + 1} }
+func call(rule int) *node      { return &node{kind: kindCall, rule: rule} }
+func text(d *dfa) *node        { return &node{kind: kindText, text: d} }
 
 // builder makes a nondeterministic automaton of a rule, from its end to its
 // beginning: build returns the state from which a node, and then what follows,
@@ -218,8 +219,8 @@ func (b *builder) make(n *node, next int32) (int32, error) {
 }
 
 func (b *builder) repeat(n *node, next int32) (int32, error) {
-	if n.size > 4*StatesMax {
-		return 0, fmt.Errorf("%w: its repetitions take %d states, and %d are allowed; lower the counts", ErrTooLarge, n.size, 4*StatesMax)
+	if n.times > RepeatMax {
+		return 0, fmt.Errorf("%w: a part is repeated %d times, and %d is allowed; lower the counts", ErrTooLarge, n.times, RepeatMax)
 	}
 	at, optionals := next, 0
 	if n.max == unlimited {
