@@ -174,7 +174,9 @@ func Model(out io.Writer, s Spec) error {
 func (s Spec) metadata(w *gguf.Writer) {
 	fileType, _ := gguf.FileType(s.Format)
 	w.Text("general.architecture", s.Architecture)
-	w.Text("general.name", fmt.Sprintf("random %s, seed %d", s.Architecture, s.Seed))
+	// llama.cpp looks for the names of some models in this one, such as phi3, and
+	// then wants certain tokens.
+	w.Text("general.name", fmt.Sprintf("random weights, seed %d", s.Seed))
 	w.Uint32("general.file_type", fileType)
 	w.Uint32("general.quantization_version", 2)
 	number := func(key string, n int) { w.Uint32(s.Architecture+"."+key, uint32(n)) }

@@ -55,7 +55,12 @@ func (s Spec) layer() []declared {
 	}
 	all = append(all, matrix("attn_output.weight", queries, s.Width))
 	if s.gemma() {
-		all = append(all, vector("post_attention_norm.weight", s.Width), vector("post_ffw_norm.weight", s.Width))
+		// The embeddings are multiplied by √Width and are the rows for the logits
+		// too: if the layers did not add much more, each token would predict
+		// itself.
+		post := weights{mean: 8, deviation: 0.8}
+		all = append(all, declared{"post_attention_norm.weight", []int{s.Width}, post},
+			declared{"post_ffw_norm.weight", []int{s.Width}, post})
 	}
 	all = append(all, vector("ffn_norm.weight", s.Width))
 	if s.Architecture == "phi3" {
