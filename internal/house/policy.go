@@ -121,7 +121,7 @@ func (p *policy) refusal(name, path string) string {
 		}
 	}
 	for _, n := range p.nevers {
-		if match(n.subject, name) && matchAny(n.objects, path) && !strings.HasPrefix(path, name+"/") {
+		if match(n.subject, name) && matchAny(n.objects, path) && !match(home(n.subject, name)+"/*", path) {
 			return "never"
 		}
 	}
@@ -131,6 +131,17 @@ func (p *policy) refusal(name, path string) string {
 		}
 	}
 	return ""
+}
+
+// home is the folder of name directly below the one that a pattern is about: of
+// service/inference/schedule under "service/*" it is service/inference.
+func home(pattern, name string) string {
+	prefix, below := strings.CutSuffix(pattern, "/*")
+	if !below || !strings.HasPrefix(name, prefix+"/") {
+		return name
+	}
+	folder, _, _ := strings.Cut(name[len(prefix)+1:], "/")
+	return prefix + "/" + folder
 }
 
 // rank returns the layer of a package's first folder, or -1.

@@ -106,7 +106,7 @@ func (p *Port) call(r *capability.Ref, h abi.Handle, m *abi.Message, terms *capa
 	if terms != nil && terms.Payer != nil {
 		bill = terms.Payer.Self().(*account) // payerFor checked the type
 	}
-	if s := endpointOf(r).server.Load(); s != nil && !(s.keeps && m.Deadline > 0) {
+	if s := endpointOf(r).server.Load(); s != nil && (!s.keeps || m.Deadline <= 0) {
 		return p.callHandler(r, h, m, inbound{server: s, label: label, bill: bill})
 	}
 	return p.callQueued(r, h, m, inbound{label: label, bill: bill})

@@ -1,0 +1,182 @@
+package encoder
+
+import (
+	"math"
+
+	"phios/compute/cpu/simd"
+)
+
+// scratch is what one thread computes in. Its rows are the tokens of a chunk.
+type scratch struct {
+	input *simd.Input
+	x     []float32 // what flows from layer to layer
+	y     []float32 // normalised, then what attention found
+	z     []float32 // queries, keys and values, then what feeds forward
+	add   []float32 // what is added to x
+	score [tokensMax]float32
+}
+
+func newScratch() *scratch {
+	rows := func(columns int) []float32 { return make([]float32, chunkTokens*columns) }
+	return &scratch{
+		input: simd.NewInput(chunkTokens, hidden),
+		x:     rows(width), y: rows(width), z: rows(hidden), add: rows(width),
+	}
+}
+
+// compute runs the model on a chunk.
+func (e *Encoder) compute(s *scratch, jobs []job) {
+	w := e.weights
+	tokens := 0
+	for _, j := range jobs {
+		for position, id := range j.tokens {
+			w.place(s.x[tokens*widthFirst:][:widthFirst], id, position)
+			tokens++
+		}
+	}
+	for i := range w.layers {
+		e.layer(s, &w.layers[i], jobs, tokens)
+	}
+	e.pool(s, jobs)
+}
+
+// place writes the embedding of a token at a position: twice the piece's, with
+// the sines and cosines of the position.
+func (w *weights) place(x []float32, id int32, position int) {
+	w.embeddings.Row(int(id), x)
+	for i, f := range w.frequencies {
+		sin, cos := math.Sincos(float64(position) * float64(f))
+		x[i] = 2*x[i] + float32(sin)
+		x[widthFirst/2+i] = 2*x[widthFirst/2+i] + float32(cos)
+	}
+}
+
+// layer adds to each token what attention finds, then what feeds forward.
+func (e *Encoder) layer(s *scratch, l *layer, jobs []job, tokens int) {
+	in := l.width
+	l.attention.normalize(s.y, s.x, tokens)
+	e.multiply(s, &l.qkv, s.z, s.y, tokens)
+	row := 0
+	for _, j := range jobs {
+		s.attend(s.y[row*in:], s.z[row*3*in:], len(j.tokens), in)
+		row += len(j.tokens)
+	}
+	e.multiply(s, &l.out, s.add, s.y, tokens)
+	if in != width {
+		e.multiply(s, &e.weights.widen, s.z, s.x, tokens)
+		copy(s.x, s.z[:tokens*width])
+	}
+	e.kernels.Add(s.x[:tokens*width], s.add[:tokens*width])
+
+	l.feed.normalize(s.y, s.x, tokens)
+	e.multiply(s, &l.up, s.z, s.y, tokens)
+	for i, v := range s.z[:tokens*hidden] {
+		s.z[i] = max(v, 0)
+	}
+	e.multiply(s, &l.down, s.add, s.z, tokens)
+	e.kernels.Add(s.x[:tokens*width], s.add[:tokens*width])
+}
+
+// multiply computes out = x times the matrix, plus the bias.
+func (e *Encoder) multiply(s *scratch, l *linear, out, x []float32, rows int) {
+	m := &l.matrix
+	e.kernels.Quantize(s.input, m.Format, x[:rows*m.Columns], rows, m.Columns)
+	e.kernels.Multiply(m, s.input, out, m.Rows, 0, m.Rows)
+	for r := range rows {
+		e.kernels.Add(out[r*m.Rows:][:m.Rows], l.bias)
+	}
+}
+
+// normalize is the layer normalisation of Ba et al. (2016), in float64 sums.
+func (a *affine) normalize(out, x []float32, rows int) {
+	const epsilon = 1e-6
+	n := len(a.scale)
+	for r := range rows {
+		row, to := x[r*n:][:n], out[r*n:][:n]
+		sum, square := 0.0, 0.0
+		for _, v := range row {
+			sum += float64(v)
+			square += float64(v) * float64(v)
+		}
+		mean := sum / float64(n)
+		scale := 1 / math.Sqrt(max(square/float64(n)-mean*mean, 0)+epsilon)
+		for i, v := range row {
+			to[i] = float32((float64(v)-mean)*scale)*a.scale[i] + a.bias[i]
+		}
+	}
+}
+
+// attend lets each token of one text look at all of it: out of width in, from
+// queries, keys and values side by side.
+func (s *scratch) attend(out, qkv []float32, tokens, in int) {
+	size := in / heads
+	scale := float32(1 / math.Sqrt(float64(size)))
+	for t := range tokens {
+		for h := range heads {
+			query := qkv[t*3*in+h*size:][:size]
+			weights := s.score[:tokens]
+			for u := range weights {
+				weights[u] = scale * dot(query, qkv[u*3*in+in+h*size:][:size])
+			}
+			softmax(weights)
+			to := out[t*in+h*size:][:size]
+			clear(to)
+			for u, weight := range weights {
+				for i, v := range qkv[u*3*in+2*in+h*size:][:size] {
+					to[i] += weight * v
+				}
+			}
+		}
+	}
+}
+
+// dot adds up in four lanes, for the processor to overlap.
+func dot(a, b []float32) float32 {
+	var s0, s1, s2, s3 float32
+	b = b[:len(a)]
+	for i := 0; i+3 < len(a); i += 4 {
+		s0 += a[i] * b[i]
+		s1 += a[i+1] * b[i+1]
+		s2 += a[i+2] * b[i+2]
+		s3 += a[i+3] * b[i+3]
+	}
+	return (s0 + s1) + (s2 + s3)
+}
+
+func softmax(x []float32) {
+	top := x[0]
+	for _, v := range x {
+		top = max(top, v)
+	}
+	sum := float32(0)
+	for i, v := range x {
+		x[i] = float32(math.Exp(float64(v - top)))
+		sum += x[i]
+	}
+	for i := range x {
+		x[i] /= sum
+	}
+}
+
+// pool takes the mean of each text's tokens through the last layer.
+func (e *Encoder) pool(s *scratch, jobs []job) {
+	row := 0
+	for i, j := range jobs {
+		mean := s.y[i*width:][:width]
+		clear(mean)
+		for range j.tokens {
+			e.kernels.Add(mean, s.x[row*width:][:width])
+			row++
+		}
+		for k := range mean {
+			mean[k] /= float32(len(j.tokens))
+		}
+	}
+	e.multiply(s, &e.weights.pool, s.add, s.y, len(jobs))
+	for i, j := range jobs {
+		for k, v := range s.add[i*width:][:width] {
+			j.row[k] = float32(math.Tanh(float64(v)))
+		}
+		normalize(j.row)
+	}
+}
