@@ -62,6 +62,8 @@ func (s *server) open(o wire.Loading) ([]byte, error) {
 	if c.NCtx == 0 {
 		c.NCtx = automatic(l.ContextTokens, l.CellBytes)
 	}
+	// llama.cpp aborts when there are fewer cells than sequences.
+	c.NCtx = (c.NCtx + wire.SequencesMax - 1) / wire.SequencesMax * wire.SequencesMax
 	c.NSeqMax, c.KVUnified, c.SwaFull = wire.SequencesMax, 1, 1
 	c.NThreads, c.NThreadsBatch = int32(o.Threads), int32(o.Threads)
 	c.NoPerf = 1

@@ -27,7 +27,7 @@ const (
 )
 
 // messageBytesMax is how much of what a helper prints is kept.
-const messageBytesMax = 2 << 10
+const messageBytesMax = 16 << 10
 
 // helper is a process that runs llama.cpp, and our end of it.
 type helper struct {
@@ -106,7 +106,7 @@ func (h *helper) launch(c *exec.Cmd) error {
 // environment is what of ours a helper sees: what chooses devices and finds
 // their drivers, and nothing else.
 func environment() []string {
-	var env []string
+	env := []string{"GOTRACEBACK=none"} // Its goroutines say nothing to a user.
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
 		switch {
@@ -312,8 +312,12 @@ func (t *tail) text() string {
 		}
 		return r
 	}, string(t.b))
+	// A library that aborts says why, and then Go dumps the processor's
+	// registers, from a line such as "SIGABRT: abort" on.
+	s, _, _ = strings.Cut(s, "\nSIG")
 	lines := strings.Split(strings.TrimSpace(s), "\n")
-	s = strings.Join(lines[max(0, len(lines)-4):], " | ")
+	s = strings.Join(lines[max(0, len(lines)-3):], " | ")
+	s = s[max(0, len(s)-wire.TextBytesMax):]
 	if s == "" {
 		return ""
 	}

@@ -7,6 +7,7 @@
 #   clang   clang with its linker and libc for WebAssembly, for programs in C
 #   node    Node.js and npm, which fetches the AssemblyScript compiler
 #   python  Python 3, for programs in Python
+#   ffi     libffi, by which the llama helper calls llama.cpp
 #
 # As root it installs what is missing with apt; any other user is told which
 # packages to install. Go itself is never installed, for its version is the
@@ -71,6 +72,14 @@ need_node() {
 	command -v npm >/dev/null || packages="$packages npm"
 }
 
+# The name of its eighth interface, which the helper loads.
+need_ffi() {
+	for file in /lib/*/libffi.so.8 /usr/lib/*/libffi.so.8 /usr/lib64/libffi.so.8 /usr/lib/libffi.so.8; do
+		[ -e "$file" ] && return
+	done
+	packages="$packages libffi8"
+}
+
 install() {
 	if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 		fail "missing; install with: apt-get install$packages"
@@ -89,6 +98,7 @@ for need in "$@"; do
 	gcc) need_gcc ;;
 	clang) need_clang ;;
 	node) need_node ;;
+	ffi) need_ffi ;;
 	python) command -v python3 >/dev/null || packages="$packages python3" ;;
 	*) fail "unknown need: $need" ;;
 	esac
