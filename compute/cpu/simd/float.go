@@ -12,7 +12,7 @@ import (
 // The order of sums: 32 lanes that start from zero; element i is multiplied and
 // added to lane i%32 with one rounding (a fused multiply-add, which halves the
 // work where it matters most). At the end lane i+16 is added to lane i, then i+8,
-// i+4, i+2 and i+1.
+// i+4, i+2 and i+1. A row that is no multiple of 32 is followed by zeros.
 
 const floatLanes = 32
 
@@ -54,6 +54,11 @@ func plainRowsFloat(m *Matrix, in *Input, t int, out []float32, lo, hi int, at f
 		var lanes [floatLanes]float32
 		for i, v := range x {
 			lanes[i%floatLanes] = fuse(at(row, i), v, lanes[i%floatLanes])
+		}
+		if rest := len(x) % floatLanes; rest > 0 {
+			for i := rest; i < floatLanes; i++ {
+				lanes[i] += 0 // A lane may be −0.
+			}
 		}
 		out[r-lo] = sumLanes(&lanes)
 	}
