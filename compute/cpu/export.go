@@ -9,11 +9,12 @@ import (
 	"phios/compute"
 )
 
-// A page in a file: a mark, the digest of the layout, the number of bytes, and
-// the numbers as they are in memory, least significant byte first.
+// A page in a file: a mark, the digest of the layout, the number of bytes, which
+// page of its text it is, and the numbers as they are in memory, least
+// significant byte first.
 const (
 	pageMark   = "phi-kv\x00\x01"
-	pageHeader = len(pageMark) + 32 + 8
+	pageHeader = len(pageMark) + 32 + 8 // without the place in the text
 	// pageChunk is how much of a page is converted at once.
 	pageChunk = 64 << 10
 )
@@ -42,7 +43,8 @@ func (m *model) Export(p compute.Page, w io.Writer) error {
 	if !m.cache.held(p) {
 		return fmt.Errorf("export page %d: nobody holds it; share it first", p)
 	}
-	if _, err := w.Write(m.header()); err != nil {
+	header := binary.LittleEndian.AppendUint64(m.header(), uint64(m.cache.index[p])) //nolint:gosec // not negative
+	if _, err := w.Write(header); err != nil {
 		return fmt.Errorf("export page %d: %w", p, err)
 	}
 	chunk := make([]byte, 0, pageChunk)
@@ -67,14 +69,18 @@ func (m *model) Import(r io.Reader) (compute.Page, error) {
 	if m.closed {
 		return 0, fmt.Errorf("import a page: %w", errClosed)
 	}
-	header := make([]byte, pageHeader)
+	header := make([]byte, pageHeader+8)
 	if _, err := io.ReadFull(r, header); err != nil {
 		return 0, fmt.Errorf("import a page: read its header: %w", err)
 	}
-	if !bytes.Equal(header, m.header()) {
+	if !bytes.Equal(header[:pageHeader], m.header()) {
 		return 0, fmt.Errorf("import a page: it is of another model or another layout; compute the text again")
 	}
-	p, err := m.cache.take()
+	index := binary.LittleEndian.Uint64(header[pageHeader:])
+	if index >= uint64(m.context/pageTokens) { //nolint:gosec // positive
+		return 0, fmt.Errorf("import a page: it is number %d of its text: %w of %d tokens", index, compute.ErrContext, m.context)
+	}
+	p, err := m.cache.take(int(index)) //nolint:gosec // bounded above
 	if err != nil {
 		return 0, fmt.Errorf("import a page: %w", err)
 	}

@@ -45,21 +45,23 @@ type pages struct {
 	shape shape
 	data  [][]uint16
 	holds []int32
+	index []int32        // which page of its text it is
 	free  []compute.Page // a stack; the last one given up is still in the processor's cache
 	grown func(bytes int)
 }
 
 func newPages(s shape, count int, grown func(bytes int)) *pages {
 	c := &pages{shape: s, grown: grown,
-		data: make([][]uint16, count), holds: make([]int32, count), free: make([]compute.Page, count)}
+		data: make([][]uint16, count), holds: make([]int32, count), index: make([]int32, count), free: make([]compute.Page, count)}
 	for i := range c.free {
 		c.free[i] = compute.Page(count - 1 - i)
 	}
 	return c
 }
 
-// take returns a free page, held once. What it holds is left from before.
-func (c *pages) take() (compute.Page, error) {
+// take returns a free page, held once, for a place in a text. What it holds is
+// left from before.
+func (c *pages) take(index int) (compute.Page, error) {
 	if len(c.free) == 0 {
 		return 0, fmt.Errorf("%w: all %d pages of %d tokens are held; release pages or end sequences, or load with more CacheTokens",
 			compute.ErrFull, len(c.data), pageTokens)
@@ -70,7 +72,7 @@ func (c *pages) take() (compute.Page, error) {
 		c.data[p] = make([]uint16, c.shape.pageSize)
 		c.grown(c.shape.bytes())
 	}
-	c.holds[p] = 1
+	c.holds[p], c.index[p] = 1, int32(index) //nolint:gosec // a context is far shorter
 	return p, nil
 }
 

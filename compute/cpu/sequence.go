@@ -46,9 +46,12 @@ func (s *sequence) Adopt(shared []compute.Page) error {
 	case len(shared)*pageTokens > m.context:
 		return fmt.Errorf("adopt %d pages of %d tokens: %w of %d tokens", len(shared), pageTokens, compute.ErrContext, m.context)
 	}
-	for _, p := range shared {
+	for i, p := range shared {
 		if !s.model.cache.held(p) {
 			return fmt.Errorf("adopt page %d: nobody holds it; share or import it first", p)
+		}
+		if at := int(s.model.cache.index[p]); at != i {
+			return fmt.Errorf("adopt page %d as number %d: it is number %d of its text, and its keys are turned by that; adopt it there", p, i, at)
 		}
 	}
 	for _, p := range shared {
@@ -120,7 +123,7 @@ func (s *sequence) reserve(n int) (undo func(), err error) {
 		}
 	}
 	if s.length%pageTokens != 0 && c.holds[s.pages[before-1]] > 1 {
-		if copied, err = c.take(); err != nil {
+		if copied, err = c.take(before - 1); err != nil {
 			copied = -1
 			return undo, err
 		}
@@ -130,7 +133,7 @@ func (s *sequence) reserve(n int) (undo func(), err error) {
 		c.release(replaced)
 	}
 	for len(s.pages)*pageTokens < s.length+n {
-		p, err := c.take()
+		p, err := c.take(len(s.pages))
 		if err != nil {
 			return undo, err
 		}
