@@ -51,7 +51,7 @@ func processor() abilities {
 // cpuid runs CPUID.
 //
 //go:noescape
-func cpuid(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)
+func cpuid(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32) //nolint:revive // the four registers it sets
 
 // xgetbv returns the low half of XCR0. The processor must have OSXSAVE.
 //

@@ -137,7 +137,7 @@ func (k *Kernels) quantize32(in *Input, x []float32) {
 		clear(codes[(padded-groupBlocks)*32:])
 		clear(scales[blocks:])
 		clear(sums[blocks:])
-		k.vectors.quantize32(codes, scales, sums, x[t*in.columns:(t+1)*in.columns], in.kind == kindSplit32)
+		k.vectors.quantize32(codes, scales, sums, x[t*in.columns:(t+1)*in.columns], in.high())
 	}
 }
 
@@ -146,12 +146,27 @@ func (in *Input) fits(m *Matrix) bool {
 	return in.kind != kindNone && in.kind == kindOf(m.Format) && in.columns == m.Columns
 }
 
+// highPlain and highSplit are how far the second half of a block's codes lies
+// from its first, in the two layouts.
+const (
+	highPlain = 16
+	highSplit = 64
+)
+
+// high is that of the input's layout.
+func (in *Input) high() int {
+	if in.kind == kindSplit32 {
+		return highSplit
+	}
+	return highPlain
+}
+
 // codeAt returns where code i of block b lies in a row of codes.
-func codeAt(b, i int, split bool) int {
-	if !split {
+func codeAt(b, i, high int) int {
+	if high == highPlain {
 		return b*32 + i
 	}
-	return b/4*128 + i/16*64 + b%4*16 + i%16
+	return b/4*128 + i/16*high + b%4*16 + i%16
 }
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }

@@ -29,7 +29,7 @@ func (l *groupLanes) sum() float32 {
 	return s
 }
 
-func plainRowsQ8_0(_ *Kernels, m *Matrix, in *Input, t int, out []float32, lo, hi int) { //nolint:revive // the format's own name
+func plainRowsQ8(_ *Kernels, m *Matrix, in *Input, t int, out []float32, lo, hi int) { //nolint:revive // the operands of one product
 	codes, scales := in.codes[t*in.codeStride:], in.scales[t*in.scaleStride:]
 	for r := lo; r < hi; r++ {
 		row := m.row(r)
@@ -46,14 +46,14 @@ func plainRowsQ8_0(_ *Kernels, m *Matrix, in *Input, t int, out []float32, lo, h
 	}
 }
 
-func plainRowsQ4_0(_ *Kernels, m *Matrix, in *Input, t int, out []float32, lo, hi int) { //nolint:revive // the format's own name
+func plainRowsQ4(_ *Kernels, m *Matrix, in *Input, t int, out []float32, lo, hi int) { //nolint:revive // the operands of one product
 	codes, scales := in.codes[t*in.codeStride:], in.scales[t*in.scaleStride:]
 	for r := lo; r < hi; r++ {
 		row := m.row(r)
 		var lanes groupLanes
 		for b := range m.Columns / 32 {
 			block := row[b*18 : b*18+18]
-			low, high := codes[codeAt(b, 0, true):], codes[codeAt(b, 16, true):]
+			low, high := codes[codeAt(b, 0, highSplit):], codes[codeAt(b, 16, highSplit):]
 			var sum int32
 			for i, w := range block[2:] {
 				sum += (int32(w&15)-8)*int32(low[i]) + (int32(w>>4)-8)*int32(high[i])
@@ -70,7 +70,7 @@ const halfMax = 65504
 // plainQuantize32 makes blocks of 32 codes of x, as GGML's Q8_0 does on
 // processors with vectors: the largest magnitude becomes 127, codes are rounded
 // to the nearest, ties to even, and the scale is rounded to half precision.
-func plainQuantize32(codes []int8, scales []float32, sums []int32, x []float32, split bool) {
+func plainQuantize32(codes []int8, scales []float32, sums []int32, x []float32, high int) {
 	for b := range len(x) / 32 {
 		values := x[b*32 : b*32+32]
 		var most float32
@@ -87,7 +87,7 @@ func plainQuantize32(codes []int8, scales []float32, sums []int32, x []float32, 
 		var sum int32
 		for i, v := range values {
 			c := roundCode(v * inverse)
-			codes[codeAt(b, i, split)] = c
+			codes[codeAt(b, i, high)] = c
 			sum += int32(c)
 		}
 		scales[b] = scale

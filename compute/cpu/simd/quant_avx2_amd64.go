@@ -1,3 +1,4 @@
+//nolint:revive // kernels take their operands one by one, as many as there are
 package simd
 
 // useQuantAVX2 takes the kernels of Q8_0 and Q4_0 for AVX2. Many input rows are

@@ -1,3 +1,4 @@
+//nolint:revive // kernels take their operands one by one, as many as there are
 package simd
 
 // A panel for AVX-512 is 32 rows of weights, unpacked; panel_avx512_amd64.s
@@ -32,7 +33,7 @@ func blockQ8AVX512(k *Kernels, m *Matrix, in *Input, out []float32, stride, lo, 
 		if lo+panel32Rows <= hi {
 			packQ8x16(&p.bytes[512], 512+Grain*4, p.pitch, &m.Data[(lo+Grain)*m.rowBytes], m.rowBytes, blocks)
 		}
-		p.multiply(in, out, stride, lo, hi, 16)
+		p.multiply(in, out, stride, lo, hi)
 	}
 	k.scratch.Put(room)
 	remainder(k, m, in, out, stride, hi, rowsQ8AVX512)
@@ -47,7 +48,7 @@ func blockQ4AVX512(k *Kernels, m *Matrix, in *Input, out []float32, stride, lo, 
 		if lo+panel32Rows <= hi {
 			packQ4x16(&p.bytes[512], 512+Grain*4, p.pitch, &m.Data[(lo+Grain)*m.rowBytes], m.rowBytes, blocks)
 		}
-		p.multiply(in, out, stride, lo, hi, 64)
+		p.multiply(in, out, stride, lo, hi)
 	}
 	k.scratch.Put(room)
 	remainder(k, m, in, out, stride, hi, rowsQ4AVX512)
@@ -83,18 +84,17 @@ func panel(room *[]byte, m *Matrix) panel512 {
 
 // multiply multiplies the panel, whose first row is lo, with every input row.
 // Tiles that would write beyond the rows or the range are written aside, and
-// what is wanted is copied. high is how far the second half of a block's codes
-// is from the first.
-func (p *panel512) multiply(in *Input, out []float32, stride, lo, hi, high int) {
+// what is wanted is copied.
+func (p *panel512) multiply(in *Input, out []float32, stride, lo, hi int) {
 	width := min(panel32Rows, (hi-lo)/Grain*Grain)
 	for t := 0; t < in.rows; t += tileRows {
 		codes, scales, sums := &in.codes[t*in.codeStride], &in.scales[t*in.scaleStride], &in.sums32[t*in.scaleStride]
 		if width == panel32Rows && t+tileRows <= in.rows {
-			tile512(&out[t*stride+lo], stride, &p.bytes[0], p.pitch, p.blocks, codes, in.codeStride, high, scales, sums, in.scaleStride)
+			tile512(&out[t*stride+lo], stride, &p.bytes[0], p.pitch, p.blocks, codes, in.codeStride, in.high(), scales, sums, in.scaleStride)
 			continue
 		}
 		var tile [tileRows * panel32Rows]float32
-		tile512(&tile[0], panel32Rows, &p.bytes[0], p.pitch, p.blocks, codes, in.codeStride, high, scales, sums, in.scaleStride)
+		tile512(&tile[0], panel32Rows, &p.bytes[0], p.pitch, p.blocks, codes, in.codeStride, in.high(), scales, sums, in.scaleStride)
 		for i := range min(tileRows, in.rows-t) {
 			copy(out[(t+i)*stride+lo:][:width], tile[i*panel32Rows:])
 		}

@@ -13,7 +13,7 @@ DATA quantizeOrder<>+24(SB)/4, $3
 DATA quantizeOrder<>+28(SB)/4, $7
 GLOBL quantizeOrder<>(SB), RODATA|NOPTR, $32
 
-// func quantize32AVX2(codes *int8, scales *float32, sums *int32, x *float32, blocks int, high int)
+// func quantize32AVX2(codes *int8, scales *float32, sums *int32, x *float32, blocks, high int)
 //
 // high is how far the second half of a block goes from the first: 16, or 64
 // when the input is split.

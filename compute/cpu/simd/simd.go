@@ -40,7 +40,7 @@ const (
 	rowsMax    = 1 << 24
 )
 
-// ErrShape: a matrix cannot be used. The text says why and what to do.
+// ErrShape is for a matrix that cannot be used. The text says why and what to do.
 var ErrShape = errors.New("unusable matrix")
 
 // Kernels is one set of implementations of everything in this package. It is
@@ -57,7 +57,7 @@ type Kernels struct {
 
 // products is a product per format.
 type products struct {
-	q8_0, q4_0, q4_K, q5_K, q6_K, f16, bf16, f32 product //nolint:revive // the formats' own names
+	q8_0, q4_0, q4_K, q5_K, q6_K, f16, bf16, f32 product //nolint:revive,staticcheck // the formats' own names
 }
 
 // product multiplies the rows of a matrix of one format.
@@ -74,7 +74,7 @@ type product struct {
 
 // vectors are the vector operations; see the methods of [Kernels].
 type vectors struct {
-	quantize32  func(codes []int8, scales []float32, sums []int32, x []float32, split bool)
+	quantize32  func(codes []int8, scales []float32, sums []int32, x []float32, high int)
 	quantize256 func(codes []int8, scales []float32, sums []int16, x []float32)
 	rmsNorm     func(out, x, weight []float32, eps float32)
 	add         func(x, y []float32)
@@ -103,8 +103,8 @@ func Plain() *Kernels {
 	return &Kernels{
 		name: "plain",
 		products: products{
-			q8_0: product{rows: plainRowsQ8_0},
-			q4_0: product{rows: plainRowsQ4_0},
+			q8_0: product{rows: plainRowsQ8},
+			q4_0: product{rows: plainRowsQ4},
 			q4_K: product{rows: plainRowsQ4K},
 			q5_K: product{rows: plainRowsQ5K},
 			q6_K: product{rows: plainRowsQ6K},
@@ -177,7 +177,7 @@ func (m *Matrix) row(r int) []byte {
 //
 // The input must have been quantised for the matrix's format and have its
 // columns. Multiply allocates nothing once it is warm.
-func (k *Kernels) Multiply(m *Matrix, in *Input, out []float32, stride, lo, hi int) {
+func (k *Kernels) Multiply(m *Matrix, in *Input, out []float32, stride, lo, hi int) { //nolint:revive // the operands of one product
 	invariant.Always(in.fits(m), "the input was not quantised for this matrix")
 	invariant.Always(lo >= 0 && hi <= m.Rows && lo%Grain == 0 && (hi%Grain == 0 || hi == m.Rows), "a range of rows is off the grain")
 	if lo >= hi || in.rows == 0 {

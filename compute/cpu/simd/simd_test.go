@@ -46,8 +46,12 @@ func TestShapesAreChecked(t *testing.T) {
 		f                    tensor.Format
 		rows, columns, bytes int
 	}{
-		{tensor.Q8_0, 1, 31, 34}, {tensor.Q8_0, 1, 32, 33}, {tensor.Q8_0, 0, 32, 0},
-		{tensor.Q8_0, 1, 0, 0}, {tensor.Format(99), 1, 32, 34}, {tensor.Q4_0, 2, 32, 18},
+		{tensor.Q8_0, 1, 31, 34},
+		{tensor.Q8_0, 1, 32, 33},
+		{tensor.Q8_0, 0, 32, 0},
+		{tensor.Q8_0, 1, 0, 0},
+		{tensor.Format(99), 1, 32, 34},
+		{tensor.Q4_0, 2, 32, 18},
 		{tensor.F32, 1, columnsMax + 1, 4 * (columnsMax + 1)},
 	} {
 		if _, err := k.Matrix(c.f, c.rows, c.columns, make([]byte, c.bytes)); !errors.Is(err, ErrShape) {

@@ -1,8 +1,6 @@
 package simd
 
-import (
-	"phios/internal/invariant"
-)
+import "phios/internal/invariant"
 
 // RMSNorm sets out to x divided by its root mean square, times weight, element
 // by element. eps is added to the mean square. out may be x.
@@ -47,7 +45,7 @@ func (k *Kernels) ToHalf(dst []uint16, src []float32) {
 // Scores sets out[t] to scale times the dot product of q and
 // keys[t*stride:t*stride+len(q)], which are halves, for t below tokens. Each
 // score depends on nothing but its own key.
-func (k *Kernels) Scores(out, q []float32, keys []uint16, tokens, stride int, scale float32) {
+func (k *Kernels) Scores(out, q []float32, keys []uint16, tokens, stride int, scale float32) { //nolint:revive // the operands of one operation
 	if tokens == 0 {
 		return
 	}

@@ -1,3 +1,4 @@
+//nolint:revive // kernels take their operands one by one, as many as there are
 package simd
 
 // useVectorsAVX2 takes the vector operations for AVX2 and F16C.
@@ -17,13 +18,9 @@ func useVectorsAVX2(k *Kernels) {
 // Each of these does as many elements as fill registers, and leaves the rest
 // to its plain twin.
 
-func vectorQuantize32(codes []int8, scales []float32, sums []int32, x []float32, split bool) { //nolint:revive // split is a layout, not a mode: both are one loop
+func vectorQuantize32(codes []int8, scales []float32, sums []int32, x []float32, high int) {
 	if len(x) == 0 {
 		return
-	}
-	high := 16
-	if split {
-		high = 64
 	}
 	quantize32AVX2(&codes[0], &scales[0], &sums[0], &x[0], len(x)/32, high)
 }
@@ -120,7 +117,7 @@ func vectorMix(out, weights []float32, values []uint16, stride int) {
 }
 
 //go:noescape
-func quantize32AVX2(codes *int8, scales *float32, sums *int32, x *float32, blocks int, high int)
+func quantize32AVX2(codes *int8, scales *float32, sums *int32, x *float32, blocks, high int)
 
 //go:noescape
 func addAVX2(x, y *float32, n int)
