@@ -1,0 +1,319 @@
+package residency
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"phios/api/inference"
+	"phios/compute"
+)
+
+// run decides whenever something has changed, and when somebody's patience ends.
+func (m *Manager[R]) run() {
+	defer close(m.ended)
+	for {
+		m.mu.Lock()
+		closed := m.closed
+		next := m.plan(m.o.Now())
+		m.mu.Unlock()
+		if closed {
+			return
+		}
+		if next == 0 {
+			<-m.wake
+			continue
+		}
+		limit, stop := context.WithTimeout(context.Background(), next)
+		select {
+		case <-m.wake:
+		case <-limit.Done():
+		}
+		stop()
+	}
+}
+
+// loaded finds where a request can run at once.
+func (m *Manager[R]) loaded(w Want) *slot[R] {
+	for _, s := range m.slots[w.Key] {
+		if s.state == ready && m.suits(s.on, w) == "" {
+			return s
+		}
+	}
+	return nil
+}
+
+func (m *Manager[R]) lease(s *slot[R]) *Lease[R] {
+	s.leases++
+	s.used = m.o.Now()
+	return &Lease[R]{Model: s.model, Unit: s.on.unit, About: s.on.about, m: m, slot: s}
+}
+
+// plan serves who can be served, starts loads, makes room, and returns after
+// how long it should look again at the latest; zero is when something changes.
+func (m *Manager[R]) plan(now time.Time) (next time.Duration) {
+	again := func(d time.Duration) {
+		if d = max(d, time.Millisecond); next == 0 || d < next {
+			next = d
+		}
+	}
+	m.drained(now, again)
+	keep := m.waiting[:0]
+	for i, w := range m.waiting {
+		if s := m.loaded(w.want); s != nil && !w.tried[s.on] && (!m.o.FIFO || len(keep) == 0) {
+			w.lease, w.err = m.lease(s), nil
+			close(w.ready)
+			continue
+		}
+		m.waiting[i] = nil
+		keep = append(keep, w)
+	}
+	m.waiting = keep
+	for i, w := range slices.Clone(m.waiting) {
+		if m.coming(w) {
+			continue
+		}
+		if m.o.FIFO && i > 0 {
+			break
+		}
+		m.place(w, now, again)
+	}
+	return next
+}
+
+// coming reports whether a load is under way that will serve a waiter.
+func (m *Manager[R]) coming(w *waiter[R]) bool {
+	return slices.ContainsFunc(m.slots[w.want.Key], func(s *slot[R]) bool {
+		return s.state == loading && !w.tried[s.on] && m.suits(s.on, w.want) == ""
+	})
+}
+
+// place finds a waiter's model a unit, and room there.
+func (m *Manager[R]) place(w *waiter[R], now time.Time, again func(time.Duration)) {
+	u := m.best(w.want, w.tried)
+	if u == nil {
+		if w.err == nil {
+			w.err = m.possible(w.want)
+		}
+		m.refuse(w, w.err)
+		return
+	}
+	if len(m.slots) >= ModelsMax {
+		return
+	}
+	most := m.bound(u)
+	if most == 0 || u.used+w.want.Bytes <= most {
+		m.load(w, u)
+		return
+	}
+	m.makeRoom(w, u, now, again)
+}
+
+// refuse ends a waiter with an error.
+func (m *Manager[R]) refuse(w *waiter[R], err error) {
+	if i := slices.Index(m.waiting, w); i >= 0 {
+		m.waiting = slices.Delete(m.waiting, i, i+1)
+	}
+	w.err = err
+	close(w.ready)
+}
+
+// makeRoom takes out models that are in a waiter's way, if they may go yet:
+// idle ones after their linger, least recently used first; busy ones when the
+// waiter has waited long enough.
+func (m *Manager[R]) makeRoom(w *waiter[R], u *unit[R], now time.Time, again func(time.Duration)) {
+	free := m.bound(u) - u.used
+	var may []*slot[R]
+	for _, s := range u.slots {
+		switch {
+		case s.state == closing, s.state == draining:
+			free += s.want.Bytes // is on its way out already
+		case s.state == ready && !s.pinned:
+			may = append(may, s)
+		}
+	}
+	slices.SortFunc(may, func(s, t *slot[R]) int {
+		if (s.leases == 0) != (t.leases == 0) {
+			if s.leases == 0 {
+				return -1
+			}
+			return 1
+		}
+		return s.used.Compare(t.used)
+	})
+	due := m.due(w)
+	for _, s := range may {
+		if free >= w.want.Bytes {
+			return
+		}
+		wait := due.Sub(now)
+		if s.leases == 0 {
+			wait = min(wait, s.used.Add(m.linger(s)).Sub(now))
+		}
+		if m.o.FIFO {
+			wait = 0
+		}
+		if wait > 0 {
+			again(wait)
+			return
+		}
+		m.counts.Swaps++
+		free += s.want.Bytes
+		if s.leases == 0 {
+			m.retire(s)
+			continue
+		}
+		s.state, s.since = draining, now
+		again(m.patience(s.want.Key))
+	}
+	if free < w.want.Bytes && !slices.ContainsFunc(u.slots, func(s *slot[R]) bool { return s.state != ready || !s.pinned }) {
+		m.refuse(w, &inference.Error{
+			Code: inference.CodeMemory,
+			Message: fmt.Sprintf("%s needs %d MiB, and pinned models leave %d MiB of %d on %s",
+				w.want.Name, w.want.Bytes>>20, free>>20, m.bound(u)>>20, u.about.Name),
+			Remedy: "unpin or unload a model",
+		})
+	}
+}
+
+// due is when a waiter's turn comes although others are busy.
+func (m *Manager[R]) due(w *waiter[R]) time.Time {
+	due := w.came.Add(m.patience(w.want.Key))
+	if d := w.want.Deadline; !d.IsZero() {
+		if soon := d.Add(-2 * m.cost[w.want.Key]); soon.Before(due) {
+			due = soon
+		}
+	}
+	return due
+}
+
+func (m *Manager[R]) patience(k Key) time.Duration {
+	if m.o.Patience > 0 {
+		return m.o.Patience
+	}
+	return min(max(10*m.cost[k], patienceMin), patienceMax)
+}
+
+func (m *Manager[R]) linger(s *slot[R]) time.Duration {
+	if m.o.Linger > 0 {
+		return m.o.Linger
+	}
+	return m.cost[s.want.Key] / 4
+}
+
+// drained closes models that take no more requests and have none, or have had
+// their time.
+func (m *Manager[R]) drained(now time.Time, again func(time.Duration)) {
+	for _, u := range m.units {
+		for _, s := range slices.Clone(u.slots) {
+			if s.state != draining {
+				continue
+			}
+			left := s.since.Add(m.patience(s.want.Key)).Sub(now)
+			switch {
+			case s.leases == 0:
+				m.retire(s)
+			case m.o.FIFO: // waits as long as it takes
+			case left <= 0:
+				m.counts.Forced++
+				m.retire(s)
+			default:
+				again(left)
+			}
+		}
+	}
+}
+
+// load starts the load of a waiter's model.
+func (m *Manager[R]) load(w *waiter[R], u *unit[R]) {
+	s := &slot[R]{want: w.want, on: u, since: m.o.Now()}
+	u.used += s.want.Bytes
+	u.slots = append(u.slots, s)
+	m.slots[s.want.Key] = append(m.slots[s.want.Key], s)
+	m.work.Go(func() {
+		ctx, stop := context.WithTimeout(context.Background(), m.o.LoadMax)
+		defer stop()
+		model, err := m.o.Load(ctx, s.want, u.unit)
+		if err == nil {
+			if err = model.Probe(ctx); err != nil {
+				model.Close()
+				err = fmt.Errorf("probe: %w", err)
+			}
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		now := m.o.Now()
+		took := now.Sub(s.since)
+		m.counts.Loads++
+		m.counts.LoadTime += took
+		defer m.rouse()
+		if err != nil {
+			m.counts.LoadFaults++
+			m.remove(s)
+			m.failed(s, err)
+			return
+		}
+		m.cost[s.want.Key] = took
+		s.model, s.state, s.since, s.used = model, ready, now, now
+		if m.closed {
+			m.retire(s)
+		}
+	})
+}
+
+// failed tells who waits for a load that it failed. Where the unit cannot run
+// the model another one is tried; all else is an answer.
+func (m *Manager[R]) failed(s *slot[R], err error) {
+	e := &inference.Error{
+		Code: inference.CodeUnit, Message: fmt.Sprintf("load %s on %s: %v", s.want.Name, s.on.about.Name, err),
+		Remedy: "ask again, or choose another unit",
+	}
+	switch {
+	case errors.Is(err, compute.ErrUnsupported):
+		e.Code = inference.CodeUnsupported
+	case errors.Is(err, compute.ErrMemory):
+		e.Code, e.Remedy = inference.CodeMemory, "choose a smaller model or a smaller context, or unload another model"
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Code, e.Remedy = inference.CodeDeadline, "allow loads more time, or use a faster disk"
+	}
+	for _, w := range slices.Clone(m.waiting) {
+		if w.want.Key != s.want.Key || m.suits(s.on, w.want) != "" {
+			continue
+		}
+		w.tried[s.on] = true
+		w.err = e
+		if e.Code != inference.CodeUnsupported || m.best(w.want, w.tried) == nil {
+			m.refuse(w, e)
+		}
+	}
+}
+
+// retire closes a model, with what it does.
+func (m *Manager[R]) retire(s *slot[R]) {
+	if s.state == loading || s.state == closing {
+		return
+	}
+	s.state = closing
+	m.counts.Evictions++
+	m.work.Go(func() {
+		s.model.Close()
+		m.mu.Lock()
+		m.remove(s)
+		m.mu.Unlock()
+		m.rouse()
+	})
+}
+
+// remove forgets a slot whose memory is free.
+func (m *Manager[R]) remove(s *slot[R]) {
+	s.on.used -= s.want.Bytes
+	s.on.slots = slices.DeleteFunc(s.on.slots, func(t *slot[R]) bool { return t == s })
+	left := slices.DeleteFunc(m.slots[s.want.Key], func(t *slot[R]) bool { return t == s })
+	if len(left) == 0 {
+		delete(m.slots, s.want.Key)
+		return
+	}
+	m.slots[s.want.Key] = left
+}
