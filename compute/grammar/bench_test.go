@@ -48,6 +48,14 @@ var benchmarksTable = []struct {
 	compile func() (*Grammar, error)
 }{
 	{"json", JSON},
+	{"schema", func() (*Grammar, error) {
+		return FromSchema([]byte(`{"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer","minimum":0,"maximum":150},
+			"email":{"type":"string","format":"email"},"note":{"type":"string","maxLength":200},
+			"tags":{"type":"array","items":{"type":"string"},"maxItems":5},
+			"address":{"type":"object","properties":{"street":{"type":"string"},"zip":{"type":"string","pattern":"^\\d{5}$"}},"required":["street","zip"]}},
+			"required":["name","age","email","note","tags","address"],"additionalProperties":false}`))
+	}},
+	{"gbnf", func() (*Grammar, error) { return FromGBNF(jsonGBNF) }},
 	{"regex", func() (*Grammar, error) { return FromRegex(`[A-Z][a-z]+( [A-Z][a-z]+){1,4}, \d{4}`) }},
 }
 

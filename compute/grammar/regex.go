@@ -3,6 +3,7 @@ package grammar
 import (
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -210,4 +211,25 @@ func sameLength(lo, hi rune) []*node {
 		subs[i] = span(a[i], b[i])
 	}
 	return []*node{seq(subs...)}
+}
+
+// others are the pairs of bounds of all characters outside some pairs.
+func others(pairs []rune) []rune {
+	sorted := make([][2]rune, 0, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		sorted = append(sorted, [2]rune{pairs[i], pairs[i+1]})
+	}
+	slices.SortFunc(sorted, func(a, b [2]rune) int { return int(a[0] - b[0]) })
+	var out []rune
+	next := rune(0)
+	for _, p := range sorted {
+		if p[0] > next {
+			out = append(out, next, p[0]-1)
+		}
+		next = max(next, p[1]+1)
+	}
+	if next <= utf8.MaxRune {
+		out = append(out, next, utf8.MaxRune)
+	}
+	return out
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strings"
 )
 
 // at adds the pointer of a schema to an error.
@@ -293,16 +294,16 @@ func naturalsBetween(low, high int64) *node {
 
 // sameDigits are the numbers between two of equal length.
 func sameDigits(a, b string) *node {
-	if a == "" {
-		return empty()
+	if strings.Trim(a, "0") == "" && strings.Trim(b, "9") == "" {
+		return repeat(digit(), len(a), len(a))
 	}
 	if a[0] == b[0] {
 		return seq(span(a[0], a[0]), sameDigits(a[1:], b[1:]))
 	}
 	n := len(a) - 1
-	var nines, zeros string
-	for range n {
-		nines, zeros = nines+"9", zeros+"0"
+	nines, zeros := strings.Repeat("9", n), strings.Repeat("0", n)
+	if a[1:] == zeros && b[1:] == nines {
+		return seq(span(a[0], b[0]), repeat(digit(), n, n))
 	}
 	subs := []*node{
 		seq(span(a[0], a[0]), sameDigits(a[1:], nines)),
