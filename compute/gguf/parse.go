@@ -162,6 +162,7 @@ func (r *reader) kind(key string) kind {
 // value reads the value of a key.
 func (r *reader) value(key string) value {
 	v := value{kind: r.kind(key)}
+	//exhaustive:ignore
 	switch v.kind {
 	case kindNone:
 	case kindText:

@@ -40,9 +40,9 @@ func (w *Writer) Float32(key string, n float32) {
 }
 
 // Bool adds a truth value.
-func (w *Writer) Bool(key string, b bool) {
+func (w *Writer) Bool(key string, truth bool) {
 	v := value{kind: kindBool}
-	if b {
+	if truth { //nolint:revive // the value itself, no flag
 		v.bits = 1
 	}
 	w.add(key, v)

@@ -135,8 +135,10 @@ func (s Spec) check() error {
 		{s.HeadWidth >= 2 && s.HeadWidth%2 == 0, "HeadWidth is even"},
 		{s.KVHeads >= 1 && s.Heads >= 1 && s.Heads%max(s.KVHeads, 1) == 0, "Heads is a multiple of KVHeads"},
 		{s.HeadWidth*s.Heads <= WidthMax, fmt.Sprintf("Heads times HeadWidth is at most %d", WidthMax)},
-		{s.Vocabulary >= VocabularyMin && s.Vocabulary <= VocabularyMax,
-			fmt.Sprintf("Vocabulary is %d to %d", VocabularyMin, VocabularyMax)},
+		{
+			s.Vocabulary >= VocabularyMin && s.Vocabulary <= VocabularyMax,
+			fmt.Sprintf("Vocabulary is %d to %d", VocabularyMin, VocabularyMax),
+		},
 		{s.Tokenizer == "llama" || s.Tokenizer == "gpt2", "Tokenizer is llama or gpt2"},
 		{s.ContextTokens >= 1 && s.ContextTokens <= 1<<24, "ContextTokens is 1 to 16777216"},
 		{s.WindowTokens >= 0 && (s.WindowTokens > 0 || !s.gemma()), "WindowTokens of gemma is 1 or more"},

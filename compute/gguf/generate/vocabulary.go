@@ -48,7 +48,7 @@ func pairs(n int, seed uint64) []pair {
 			all = append(all, p)
 		}
 	}
-	for _, word := range strings.Fields(words) {
+	for word := range strings.FieldsSeq(words) {
 		for i := 1; i <= len(word); i++ { // " t", " th", " the"
 			add(pair{(" " + word)[:i], word[i-1 : i]})
 		}
