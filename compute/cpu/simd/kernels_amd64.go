@@ -10,6 +10,7 @@ func sets() []*Kernels {
 		k.name, k.features = "avx2", []string{"avx2", "fma", "f16c"}
 		useVectorsAVX2(k)
 		useQuantAVX2(k)
+		k.products.kquantAVX2()
 		found = append(found, k)
 		if p.avx512VNNI {
 			k := *k
