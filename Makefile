@@ -28,7 +28,7 @@ SEED      ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run build test check lint fmt house race fuzz bench \
-	microbench verify verify-long sim cross llama parity clean
+	microbench verify verify-long sim cross encoder llama parity clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,52 +53,6 @@ parity: llama setup-node setup-ffi ## Our engine and the llama unit against llam
 	PHI_LLAMA=$(CURDIR)/bin/phi-llama PHI_GOLDEN=$(CURDIR)/bin/phi-golden \
 	PHI_LLAMA_LIB=$$(dirname $(CURDIR)/bin/npm/node_modules/@node-llama-cpp/linux-x64/bins/*/libllama.v*.so) \
 	go test -count 1 -timeout 10m ./compute/...
-
-test: setup-go setup-clang setup-node setup-python ## Every test, as a user's machine runs it.
-	go vet ./...
-	go test ./...
-
-check: setup house lint race verify cross ## What must be green before a push: rules, linters, race detector, seeded faults, other processors.
-
-house: setup-go ## The rules of the house alone: imports, docs, sizes, names.
-	go test ./internal/house
-
-lint: setup-go ## The linters, on the plain build and on the one with every check in it.
-	$(LINT) run ./...
-	$(LINT) run --build-tags invariants,mutants ./...
-
-fmt: setup-go ## Format the tree.
-	$(LINT) fmt ./...
-
-race: setup ## Every test under the race detector, with the costly invariants on.
-	CGO_ENABLED=1 go test -race -tags invariants -timeout 20m ./...
-
-fuzz: setup-go ## Each fuzz target for FUZZTIME (10s).
-	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | \
-	while IFS=: read -r file name; do \
-		echo "$${file%/*} $${name#func }"; \
-		go test -tags invariants -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "$${file%/*}" </dev/null || exit 1; \
-	done
-
-bench: build setup-go ## The benchmarks of the kernel and of capsules, as tables.
-	bin/phi bench kernel; bin/phi bench capsule
-
-microbench: setup-go ## The benchmarks beside the code, COUNT times (1) of BENCHTIME (200ms), for benchstat.
-	@grep -rlE --include='*_test.go' '^func Benchmark' . | sed 's|/[^/]*$$||' | sort -u | \
-	xargs -r go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(COUNT)
-
-verify: setup-go ## Explore the capability manager, then check that every seeded fault is found.
-	go run -tags mutants ./cmd/phi verify capability --mutant all
-
-verify-long: build ## The same exploration, wider and deeper: minutes to hours.
-	bin/phi verify capability --long
-
-sim: setup-go ## The simulator, on SEED (1); the same seed is the same run.
-	go test -tags invariants -count 1 -v ./test/simulate -seed $(SEED)
-
-cross: setup-go ## The program for the other processors: arm64, riscv64.
-	GOOS=linux GOARCH=arm64 $(BUILD) -o bin/phi-linux-arm64 ./cmd/phi
-	GOOS=linux GOARCH=riscv64 $(BUILD) -o bin/phi-linux-riscv64 ./cmd/phi
 
 test: setup-go setup-clang setup-node setup-python ## Every test, as a user's machine runs it.
 	go vet ./...
