@@ -1,9 +1,7 @@
 package cpu
 
-// attention is the first part of a layer: it computes queries, keys and values,
-// stores the latter two, and mixes the values of what each token sees. In the
-// last layer only rows whose logits are wanted go on; they are returned.
-func (m *model) attention(l *layer, index int, rows []row, last bool) []row {
+// project computes queries, keys and values of rows, and stores the latter two.
+func (m *model) project(l *layer, index int, rows []row) {
 	b := m.buffers
 	m.multiply(b.normed, len(rows),
 		product{l.matrices[roleQuery], b.queries},
@@ -14,20 +12,18 @@ func (m *model) attention(l *layer, index int, rows []row, last bool) []row {
 			m.place(l, index, i, &rows[i])
 		}
 	})
-	if last {
-		rows = m.wanted(rows)
-	}
-	heads := m.config.heads
-	m.pool.do(heads*len(rows), 1, func(thread, lo, hi int) {
-		for i := lo; i < hi; i++ {
-			// Head by head: the keys of one stay in the processor's cache for
-			// all tokens of a prompt.
-			m.attend(l, index, thread, i/len(rows), i%len(rows), &rows[i%len(rows)])
+}
+
+// attention mixes the values of what each row sees.
+func (m *model) attention(l *layer, index int, rows []row) {
+	b := m.buffers
+	m.pool.do(m.config.heads*len(rows), 1, func(thread, lo, hi int) {
+		for item := lo; item < hi; item++ {
+			m.attend(l, index, thread, item, rows)
 		}
 	})
 	m.multiply(b.mixed, len(rows), product{l.matrices[roleAttentionOutput], b.normed})
 	m.biasRows(b.normed, len(rows), l.vectors[roleAttentionOutputBias])
-	return rows
 }
 
 // place finishes the queries of a row, and puts its keys and values into its
@@ -80,12 +76,15 @@ func (m *model) wanted(rows []row) []row {
 	return rows[:n]
 }
 
-// attend is attention of one head of one token, page by page. Pages begin at
-// multiples of their size and a window at a position, so that the order of every
-// sum depends on the position alone.
-func (m *model) attend(l *layer, index, thread, head, i int, r *row) {
+// attend is attention of one head of one token, page by page. Items go head by
+// head: the keys of one stay in the processor's cache for all tokens of a prompt.
+// Pages begin at multiples of their size and a window at a position, so that the
+// order of every sum depends on the position alone.
+func (m *model) attend(l *layer, index, thread, item int, rows []row) {
 	b, c, k, shape := m.buffers, &m.config, m.unit.kernels, &m.cache.shape
 	kw, vw := c.keyWidth, c.valueWidth
+	head, i := item/len(rows), item%len(rows)
+	r := &rows[i]
 	keyHead := head / (c.heads / c.keyHeads)
 	end := r.position + 1
 	from := 0

@@ -63,10 +63,10 @@ func (m *metadata) count(name string, most, other int) int {
 		return other
 	case !ok:
 		m.fail("%w: its metadata has no single number %s; %s", compute.ErrUnsupported, key, elsewhere)
-	case n == 0 || n > uint64(most): //nolint:gosec // positive
+	case n == 0 || n > uint64(most):
 		m.fail("%s is %d, and must be 1 to %d: the file is damaged; fetch it again", key, n, most)
 	default:
-		return int(n) //nolint:gosec // bounded above
+		return int(n)
 	}
 	return 1
 }
@@ -112,7 +112,8 @@ func readConfig(f *gguf.File) (config, error) {
 		return config{}, err
 	}
 	m := &metadata{file: f, arch: a.name}
-	c := config{arch: a,
+	c := config{
+		arch:    a,
 		layers:  m.count("block_count", layersMax, 0),
 		width:   m.count("embedding_length", widthMax, 0),
 		heads:   m.count("attention.head_count", headsMax, 0),

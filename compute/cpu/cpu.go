@@ -72,7 +72,7 @@ func open(settings map[string]string) (compute.Unit, error) {
 		case settingMemory:
 			o.MemoryBytes = n
 		case settingThreads:
-			o.Threads = int(n) //nolint:gosec // 62 bits
+			o.Threads = int(n)
 		default:
 			return nil, fmt.Errorf("setting %s of the cpu unit: it knows %s and %s", name, settingMemory, settingThreads)
 		}
@@ -137,7 +137,7 @@ func (u *Unit) Describe() compute.Description {
 // Report says what the unit does and has done.
 func (u *Unit) Report() compute.Report {
 	r := compute.Report{Running: int(u.running.Load()), Busy: time.Duration(u.busy.Load())}
-	r.Joules, r.Measured = u.meter.joules(r.Running > 0)
+	r.Joules, r.Measured = u.meter.joules()
 	if !r.Measured {
 		r.Joules = r.Busy.Seconds() * wattsPerProcessor
 	}

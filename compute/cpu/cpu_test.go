@@ -43,7 +43,7 @@ func TestConformance(t *testing.T) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(path) //nolint:gosec // of this test
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,8 +64,8 @@ func TestResultsDependOnTheTextAlone(t *testing.T) {
 			text := append(slices.Clone(c.Tokens), c.Tokens...)
 			want := appendTokens(t, alone, newSequence(t, alone), text)
 			for seed := range uint64(3) {
-				m := openCase(t, u, c, compute.Options{Threads: 1 + int(seed%2)}) //nolint:gosec // below 2
-				got := amongOthers(t, m, text, rand.New(rand.NewPCG(seed, 1)))    //nolint:gosec // a test's own chance
+				m := openCase(t, u, c, compute.Options{Threads: 1 + int(seed%2)})
+				got := amongOthers(t, m, text, rand.New(rand.NewPCG(seed, 1)))
 				if !slices.Equal(got, want) {
 					t.Errorf("seed %d: the logits differ among others", seed)
 				}
@@ -118,7 +118,7 @@ func TestLongPromptsGoInTurns(t *testing.T) {
 	m := openCase(t, u, c, compute.Options{ContextTokens: 2 * rowsMax})
 	text := make([]int32, rowsMax+100)
 	for i := range text {
-		text[i] = int32(i % 300) //nolint:gosec // below 300
+		text[i] = int32(i % 300)
 	}
 	whole, parts := newSequence(t, m), newSequence(t, m)
 	v := m.config.vocabulary
@@ -201,7 +201,7 @@ func TestStories(t *testing.T) {
 	token := int32(1)
 	for i, want := range storiesTable {
 		logits := appendTokens(t, m, s, []int32{token})
-		token = int32(slices.Index(logits, slices.Max(logits))) //nolint:gosec // below the vocabulary
+		token = int32(slices.Index(logits, slices.Max(logits)))
 		if token != want {
 			t.Fatalf("token %d is %d, and llama.cpp's is %d", i, token, want)
 		}

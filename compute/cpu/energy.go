@@ -29,6 +29,7 @@ type meter struct {
 	mu      sync.Mutex
 	last    time.Time // of the readings; under mu
 	ended   time.Time // of what ran; under mu
+	runs    bool      // under mu
 	counted float64   // joules; under mu
 }
 
@@ -42,7 +43,7 @@ type zone struct {
 // openMeter finds the meters that can be read. There may be none.
 func openMeter(folder string) *meter {
 	m := &meter{}
-	found, _ := filepath.Glob(filepath.Join(folder, "intel-rapl:*")) //nolint:errcheck // the pattern is constant
+	found, _ := filepath.Glob(filepath.Join(folder, "intel-rapl:*"))
 	for _, dir := range found {
 		if strings.Count(filepath.Base(dir), ":") != 1 || len(m.zones) == zonesMax {
 			continue // a part of a package, which counts it
@@ -75,6 +76,7 @@ func (m *meter) begin() {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.runs = true
 	if time.Since(m.ended) > meterInterval {
 		m.readLocked() // what was taken in the pause is not ours
 	}
@@ -86,17 +88,17 @@ func (m *meter) end() {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ended = time.Now()
+	m.ended, m.runs = time.Now(), false
 	if time.Since(m.last) > meterInterval {
 		m.counted += m.readLocked()
 	}
 }
 
 // joules is what was counted; false when there is no meter.
-func (m *meter) joules(running bool) (float64, bool) {
+func (m *meter) joules() (float64, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if running && len(m.zones) > 0 && time.Since(m.last) > meterInterval {
+	if m.runs && len(m.zones) > 0 && time.Since(m.last) > meterInterval {
 		m.counted += m.readLocked()
 	}
 	return m.counted, len(m.zones) > 0

@@ -37,10 +37,10 @@ func TestMeter(t *testing.T) {
 	write("intel-rapl:1", "energy_uj", 9_250_000)
 	write("intel-rapl:0:0", "energy_uj", 9_900_000)
 	m.end()
-	if j, ok := m.joules(false); !ok || j != 2.25 {
+	if j, ok := m.joules(); !ok || j != 2.25 {
 		t.Errorf("the meters counted %g J, and 2.25 J were taken", j)
 	}
-	if _, ok := openMeter(t.TempDir()).joules(true); ok {
+	if _, ok := openMeter(t.TempDir()).joules(); ok {
 		t.Error("a machine without meters has one")
 	}
 }

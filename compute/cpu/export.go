@@ -22,7 +22,7 @@ const (
 func (m *model) header() []byte {
 	h := append(make([]byte, 0, pageHeader), pageMark...)
 	h = append(h, m.description.CacheDigest[:]...)
-	return binary.LittleEndian.AppendUint64(h, uint64(m.cache.shape.bytes())) //nolint:gosec // positive
+	return binary.LittleEndian.AppendUint64(h, uint64(m.cache.shape.bytes()))
 }
 
 // FreePages is how many pages nobody holds.
@@ -43,7 +43,7 @@ func (m *model) Export(p compute.Page, w io.Writer) error {
 	if !m.cache.held(p) {
 		return fmt.Errorf("export page %d: nobody holds it; share it first", p)
 	}
-	header := binary.LittleEndian.AppendUint64(m.header(), uint64(m.cache.index[p])) //nolint:gosec // not negative
+	header := binary.LittleEndian.AppendUint64(m.header(), uint64(m.cache.index[p]))
 	if _, err := w.Write(header); err != nil {
 		return fmt.Errorf("export page %d: %w", p, err)
 	}
@@ -77,10 +77,10 @@ func (m *model) Import(r io.Reader) (compute.Page, error) {
 		return 0, fmt.Errorf("import a page: it is of another model or another layout; compute the text again")
 	}
 	index := binary.LittleEndian.Uint64(header[pageHeader:])
-	if index >= uint64(m.context/pageTokens) { //nolint:gosec // positive
+	if index >= uint64(m.context/pageTokens) {
 		return 0, fmt.Errorf("import a page: it is number %d of its text: %w of %d tokens", index, compute.ErrContext, m.context)
 	}
-	p, err := m.cache.take(int(index)) //nolint:gosec // bounded above
+	p, err := m.cache.take(int(index))
 	if err != nil {
 		return 0, fmt.Errorf("import a page: %w", err)
 	}

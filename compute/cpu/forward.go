@@ -25,10 +25,14 @@ func (m *model) forward(ctx context.Context, rows []row) error {
 		if i == 0 {
 			m.norm(len(rows), l.vectors[roleAttentionNorm])
 		}
-		rows = m.attention(l, i, rows, i == last)
+		m.project(l, i, rows)
+		if i == last {
+			rows = m.wanted(rows)
+		}
 		if len(rows) == 0 {
 			return nil // nobody wants logits, and all keys and values are there
 		}
+		m.attention(l, i, rows)
 		m.join(len(rows), l.vectors[roleAttentionPostNorm], l.vectors[roleFeedNorm])
 		m.feed(l, len(rows))
 		next := m.weights.outputNorm

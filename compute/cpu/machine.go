@@ -38,7 +38,7 @@ func field(b []byte, name string) uint64 {
 	for line := range bytes.Lines(b) {
 		if rest, ok := bytes.CutPrefix(line, []byte(name)); ok {
 			if words := bytes.Fields(rest); len(words) > 0 {
-				n, _ := strconv.ParseUint(string(words[0]), 10, 64) //nolint:errcheck // zero is not known
+				n, _ := strconv.ParseUint(string(words[0]), 10, 64)
 				return n
 			}
 		}
@@ -110,7 +110,7 @@ func (s *speed) measure(k *simd.Kernels) {
 	}
 }
 
-func (s *speed) read() (bytes, ops float64) {
+func (s *speed) read() (streamed, multiplied float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.bytes, s.ops

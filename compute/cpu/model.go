@@ -13,13 +13,12 @@ import (
 
 // The bounds of a loaded model, and what it takes when nobody says.
 const (
-	rowsMax             = 512 // tokens that go through the layers together; more go in turns
-	logitRowsMax        = 32  // rows of logits that are computed together
-	sequencesDefault    = 64
-	sequencesMax        = 1 << 16
-	contextsDefault     = 4       // of cache
-	cacheTokensMax      = 1 << 30 // also fits a page's number
-	fileSystemPageBytes = 4096
+	rowsMax          = 512 // tokens that go through the layers together; more go in turns
+	logitRowsMax     = 32  // rows of logits that are computed together
+	sequencesDefault = 64
+	sequencesMax     = 1 << 16
+	contextsDefault  = 4       // of cache
+	cacheTokensMax   = 1 << 30 // also fits a page's number
 )
 
 // model is a model that was loaded: a [compute.Stepper].
@@ -81,9 +80,9 @@ func (u *Unit) load(w compute.Weights, o compute.Options) (*model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.cache = newPages(s, count, func(n int) { m.resident.Add(uint64(n)) }) //nolint:gosec // positive
+	m.cache = newPages(s, count, func(n int) { m.resident.Add(uint64(n)) })
 	m.buffers = newBuffers(&c, m.rows(count), threads)
-	m.resident.Add(uint64(bufferBytes(&c, m.rows(count), threads))) //nolint:gosec // positive
+	m.resident.Add(uint64(bufferBytes(&c, m.rows(count), threads)))
 	m.describe(w.Digest, count)
 	m.pool = newPool(threads, &u.busy)
 	u.add(m)
@@ -96,23 +95,23 @@ func (u *Unit) load(w compute.Weights, o compute.Options) (*model, error) {
 }
 
 // limits are the context and the number of sequences.
-func limits(c *config, o compute.Options) (context, sequences int, err error) {
-	context, sequences = o.ContextTokens, o.SequencesMax
-	if context == 0 {
-		context = c.trained
+func limits(c *config, o compute.Options) (tokens, sequences int, err error) {
+	tokens, sequences = o.ContextTokens, o.SequencesMax
+	if tokens == 0 {
+		tokens = c.trained
 	}
 	if sequences == 0 {
 		sequences = sequencesDefault
 	}
 	switch {
-	case context < 1 || context > contextTokensMax:
-		err = fmt.Errorf("a context of %d tokens: ask for 1 to %d", context, contextTokensMax)
+	case tokens < 1 || tokens > contextTokensMax:
+		err = fmt.Errorf("a context of %d tokens: ask for 1 to %d", tokens, contextTokensMax)
 	case sequences < 1 || sequences > sequencesMax:
 		err = fmt.Errorf("%d sequences: ask for 1 to %d", sequences, sequencesMax)
 	case o.CacheTokens < 0 || o.CacheTokens > cacheTokensMax:
 		err = fmt.Errorf("a cache of %d tokens: ask for 1 to %d", o.CacheTokens, cacheTokensMax)
 	}
-	return context, sequences, err
+	return tokens, sequences, err
 }
 
 // rows is how many tokens go through the layers together.
@@ -120,8 +119,8 @@ func (m *model) rows(pages int) int { return min(rowsMax, pages*pageTokens) }
 
 // admit settles that the model fits and returns the number of its pages.
 func (m *model) admit(s shape, cacheTokens, threads int) (int, error) {
-	fixed := uint64(bufferBytes(&m.config, rowsMax, threads)) //nolint:gosec // positive
-	page := uint64(s.bytes())                                 //nolint:gosec // positive
+	fixed := uint64(bufferBytes(&m.config, rowsMax, threads))
+	page := uint64(s.bytes())
 	count := uint64((cacheTokens + pageTokens - 1) / pageTokens)
 	if cacheTokens == 0 {
 		free := m.unit.free()
@@ -134,7 +133,7 @@ func (m *model) admit(s shape, cacheTokens, threads int) (int, error) {
 			err, count, page, fixed)
 	}
 	m.promised = fixed + count*page
-	return int(count), nil //nolint:gosec // bounded above
+	return int(count), nil
 }
 
 func (m *model) describe(digest [32]byte, pages int) {
@@ -148,7 +147,7 @@ func (m *model) describe(digest [32]byte, pages int) {
 		Width:         c.width,
 		PageTokens:    pageTokens,
 		Pages:         pages,
-		PageBytes:     uint64(m.cache.shape.bytes()), //nolint:gosec // positive
+		PageBytes:     uint64(m.cache.shape.bytes()),
 	}
 	// What a page holds depends on the weights, on the rotation, which the
 	// context may choose, and in its last bits on the kernels.
@@ -157,7 +156,7 @@ func (m *model) describe(digest [32]byte, pages int) {
 	h.Write([]byte(pageMark + m.unit.kernels.Name()))
 	s := &m.cache.shape
 	for _, n := range []int{pageTokens, s.layers, s.heads, s.keyWidth, s.valWidth, c.rotated} {
-		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(n))) //nolint:gosec // positive
+		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(n)))
 	}
 	for _, f := range m.weights.rotations[0].frequencies {
 		h.Write(fmt.Appendf(nil, "%x ", f))
@@ -169,14 +168,18 @@ func (m *model) describe(digest [32]byte, pages int) {
 func (m *model) Describe() compute.ModelDescription { return m.description }
 
 // Pin keeps the weights in physical memory, or lets them go.
-func (m *model) Pin(pinned bool) error {
+func (m *model) Pin(pinned bool) error { //nolint:revive // the contract's own flag
 	if m.closed {
 		return fmt.Errorf("pin %s: %w", m.name, errClosed)
 	}
 	if pinned == m.pinned {
 		return nil
 	}
-	if err := pin(m.mapped, pinned); err != nil {
+	change := unpin
+	if pinned {
+		change = pin
+	}
+	if err := change(m.mapped); err != nil {
 		return fmt.Errorf("pin %d bytes of %s: %w; raise the limit of locked memory, or load it without", len(m.mapped), m.name, err)
 	}
 	m.pinned = pinned

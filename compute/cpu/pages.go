@@ -51,8 +51,10 @@ type pages struct {
 }
 
 func newPages(s shape, count int, grown func(bytes int)) *pages {
-	c := &pages{shape: s, grown: grown,
-		data: make([][]uint16, count), holds: make([]int32, count), index: make([]int32, count), free: make([]compute.Page, count)}
+	c := &pages{
+		shape: s, grown: grown,
+		data: make([][]uint16, count), holds: make([]int32, count), index: make([]int32, count), free: make([]compute.Page, count),
+	}
 	for i := range c.free {
 		c.free[i] = compute.Page(count - 1 - i)
 	}
@@ -72,7 +74,7 @@ func (c *pages) take(index int) (compute.Page, error) {
 		c.data[p] = make([]uint16, c.shape.pageSize)
 		c.grown(c.shape.bytes())
 	}
-	c.holds[p], c.index[p] = 1, int32(index) //nolint:gosec // a context is far shorter
+	c.holds[p], c.index[p] = 1, int32(index)
 	return p, nil
 }
 

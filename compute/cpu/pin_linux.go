@@ -2,10 +2,6 @@ package cpu
 
 import "syscall"
 
-// pin keeps bytes in physical memory, or lets them go.
-func pin(b []byte, pinned bool) error {
-	if pinned {
-		return syscall.Mlock(b)
-	}
-	return syscall.Munlock(b)
-}
+// pin keeps bytes in physical memory, unpin lets them go.
+func pin(b []byte) error   { return syscall.Mlock(b) }
+func unpin(b []byte) error { return syscall.Munlock(b) }

@@ -4,5 +4,6 @@ package cpu
 
 import "errors"
 
-// pin is not known on this system.
-func pin([]byte, bool) error { return errors.ErrUnsupported }
+// pin and unpin are not known on this system.
+func pin([]byte) error   { return errors.ErrUnsupported }
+func unpin([]byte) error { return errors.ErrUnsupported }

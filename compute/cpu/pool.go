@@ -98,7 +98,7 @@ func (p *pool) do(n, grain int, run func(thread, lo, hi int)) {
 	p.wake()
 	p.work(0)
 	p.state.Add(jobStep)
-	for looks := 1; uint32(p.state.Load()) != 0; looks++ { //nolint:gosec // the lower half is meant
+	for looks := 1; uint32(p.state.Load()) != 0; looks++ {
 		if looks%looksBetweenYields == 0 {
 			runtime.Gosched()
 		}

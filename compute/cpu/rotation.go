@@ -36,8 +36,10 @@ func (c *config) readRotation(m *metadata) {
 		fast:     m.real("rope.scaling.yarn_beta_fast", 32),
 		slow:     m.real("rope.scaling.yarn_beta_slow", 1),
 	}
-	kind, ok := m.file.Text(m.arch + ".rope.scaling.type")
-	switch {
+	if s.factor == 0 {
+		s.factor = 1
+	}
+	switch kind, ok := m.file.Text(m.arch + ".rope.scaling.type"); {
 	case !ok || kind == "linear" || kind == "longrope":
 	case kind == "none":
 		s.factor = 1
@@ -47,16 +49,19 @@ func (c *config) readRotation(m *metadata) {
 		m.fail("%w: the rotation is scaled by %.64q, and this unit knows linear, yarn, longrope and none; %s",
 			compute.ErrUnsupported, kind, elsewhere)
 	}
-	if s.factor == 0 {
-		s.factor = 1
-	}
-	if s.factor > contextTokensMax || 1/s.factor > contextTokensMax || s.amount > contextTokensMax {
+	s.check(m)
+	c.scaling = s
+}
+
+// check refuses what would give no number.
+func (s *scaling) check(m *metadata) {
+	const most = contextTokensMax
+	if s.factor > most || 1/s.factor > most || s.amount > most {
 		m.fail("the rotation is scaled by %g and %g: the file is damaged; fetch it again", s.factor, s.amount)
 	}
 	if s.yarn && (s.fast <= s.slow || s.slow <= 0) {
 		m.fail("yarn stretches between %g and %g turns: the file is damaged; fetch it again", s.slow, s.fast)
 	}
-	c.scaling = s
 }
 
 // rotation is RoPE (Su et al., arXiv 2104.09864): pairs of elements of queries
@@ -141,7 +146,7 @@ func (c *config) readFactors(f *gguf.File, name string) ([]float32, error) {
 		return nil, err
 	}
 	for i, x := range factors {
-		if !(x > 1e-6 && x < 1e9) { //nolint:staticcheck // false for what is not a number
+		if !(x > 1e-6 && x < 1e9) {
 			return nil, fmt.Errorf("%s[%d] is %g, and must be positive: the file is damaged; fetch it again", name, i, x)
 		}
 	}

@@ -3,6 +3,7 @@ package cpu
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"phios/compute"
@@ -30,8 +31,8 @@ func (m *model) Step(ctx context.Context, batch []compute.Work) error {
 	}
 	undos := make([]func(), 0, len(batch))
 	undo := func() {
-		for i := len(undos) - 1; i >= 0; i-- {
-			undos[i]()
+		for _, u := range slices.Backward(undos) {
+			u()
 		}
 	}
 	for i := range batch {
@@ -100,7 +101,7 @@ func (m *model) run(ctx context.Context, batch []compute.Work) error {
 	b.rows = b.rows[:0]
 	for i := range batch {
 		w, v := &batch[i], m.config.vocabulary
-		s := w.Sequence.(*sequence) //nolint:errcheck // checkBatch saw to it
+		s := w.Sequence.(*sequence)
 		skip := len(w.Tokens) - len(w.Logits)/v
 		for j, t := range w.Tokens {
 			r := row{sequence: s, position: s.length + j, token: t}

@@ -141,11 +141,11 @@ func (c *Case) metadata(w *gguf.Writer) {
 		{"attention.head_count_kv", keys},
 		{"vocab_size", vocabulary},
 	} {
-		w.Uint32(a+"."+n.key, uint32(n.value)) //nolint:gosec // small constants
+		w.Uint32(a+"."+n.key, uint32(n.value))
 	}
 	if c.headWidth != width/heads {
-		w.Uint32(a+".attention.key_length", uint32(c.headWidth))   //nolint:gosec // small constants
-		w.Uint32(a+".attention.value_length", uint32(c.headWidth)) //nolint:gosec // small constants
+		w.Uint32(a+".attention.key_length", uint32(c.headWidth))
+		w.Uint32(a+".attention.value_length", uint32(c.headWidth))
 	}
 	w.Float32(a+".attention.layer_norm_rms_epsilon", 1e-5)
 	w.Float32(a+".rope.freq_base", 500_000)
@@ -260,7 +260,7 @@ func (r *random) next() uint64 {
 func (r *random) fill(x []float32, mean, deviation float32) {
 	for i := range x {
 		z := r.next()
-		sum := int32(z&0xffff) + int32(z>>16&0xffff) + int32(z>>32&0xffff) + int32(z>>48) - 2*0xffff //nolint:gosec // sixteen bits each
+		sum := int32(z&0xffff) + int32(z>>16&0xffff) + int32(z>>32&0xffff) + int32(z>>48) - 2*0xffff
 		normal := float32(float32(sum) * (1.7320508 / 65536))
 		scaled := float32(normal * deviation)
 		x[i] = mean + scaled
