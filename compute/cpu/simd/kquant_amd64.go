@@ -2,9 +2,11 @@ package simd
 
 // kquantVNNI takes the kernels of AVX-512 with VNNI for the K formats.
 func (p *products) kquantVNNI() {
-	p.q4_K = kernelsK{q4kRowsVNNI, panelQ4KVNNI, leastTile12VNNI, leastTile8VNNI, leastTile4VNNI}.product()
-	p.q5_K = kernelsK{q5kRowsVNNI, panelQ5KVNNI, leastTile12VNNI, leastTile8VNNI, leastTile4VNNI}.product()
-	p.q6_K = kernelsK{q6kRowsVNNI, panelQ6KVNNI, signedTile12VNNI, signedTile8VNNI, signedTile4VNNI}.product()
+	least := []tileK{{12, leastTile12VNNI}, {8, leastTile8VNNI}, {4, leastTile4VNNI}}
+	signed := []tileK{{12, signedTile12VNNI}, {8, signedTile8VNNI}, {4, signedTile4VNNI}}
+	p.q4_K = kernelsK{rows: q4kRowsVNNI, panel: panelQ4KVNNI, lanes: 16, tiles: least}.product()
+	p.q5_K = kernelsK{rows: q5kRowsVNNI, panel: panelQ5KVNNI, lanes: 16, tiles: least}.product()
+	p.q6_K = kernelsK{rows: q6kRowsVNNI, panel: panelQ6KVNNI, lanes: 16, tiles: signed}.product()
 }
 
 // kernelRowsK sets out[r] to the product of row r and one input row, for rows

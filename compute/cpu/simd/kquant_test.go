@@ -117,33 +117,34 @@ func TestSetsAgree(t *testing.T) {
 }
 
 func BenchmarkRows(b *testing.B) {
-	for _, f := range mineTable {
-		for _, inputs := range []int{1, 4, 16, 128, 512} {
-			b.Run(fmt.Sprintf("%v/%d", f, inputs), func(b *testing.B) {
-				r := random(1)
-				rows, columns := 32768, 2048
-				if inputs > 1 {
-					rows = 2048
-				}
-				one := randomMatrix(b, r, f, 64, columns, false)
-				m := one
-				m.Rows, m.Data = rows, nil
-				for range rows / 64 {
-					m.Data = append(m.Data, one.Data...)
-				}
-				in := randomInput(r, f, inputs, columns, false)
-				out := make([]float32, rows*inputs)
-				k := Best()
-				// The fastest round, for the machine may be shared.
-				best := time.Duration(math.MaxInt64)
-				for b.Loop() {
-					start := time.Now()
-					k.Multiply(&m, in, out, rows, 0, rows)
-					best = min(best, time.Since(start))
-				}
-				b.ReportMetric(float64(len(m.Data))/best.Seconds()/1e9, "GB/s")
-				b.ReportMetric(float64(rows*columns*inputs)/best.Seconds()/1e9, "GMAC/s")
-			})
+	for _, k := range All()[1:] {
+		for _, f := range mineTable {
+			for _, inputs := range []int{1, 4, 16, 128, 512} {
+				b.Run(fmt.Sprintf("%s/%v/%d", k.Name(), f, inputs), func(b *testing.B) {
+					r := random(1)
+					rows, columns := 32768, 2048
+					if inputs > 1 {
+						rows = 2048
+					}
+					one := randomMatrix(b, r, f, 64, columns, false)
+					m := one
+					m.Rows, m.Data = rows, nil
+					for range rows / 64 {
+						m.Data = append(m.Data, one.Data...)
+					}
+					in := randomInput(r, f, inputs, columns, false)
+					out := make([]float32, rows*inputs)
+					// The fastest round, for the machine may be shared.
+					best := time.Duration(math.MaxInt64)
+					for b.Loop() {
+						start := time.Now()
+						k.Multiply(&m, in, out, rows, 0, rows)
+						best = min(best, time.Since(start))
+					}
+					b.ReportMetric(float64(len(m.Data))/best.Seconds()/1e9, "GB/s")
+					b.ReportMetric(float64(rows*columns*inputs)/best.Seconds()/1e9, "GMAC/s")
+				})
+			}
 		}
 	}
 }
