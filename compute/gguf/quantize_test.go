@@ -61,7 +61,7 @@ func numbers(t *gguf.Tensor) []float32 {
 }
 
 func TestQuantize(t *testing.T) {
-	f := model(t, "gemma3", tensor.F32)
+	f := model(t, "qwen2", tensor.F32)
 	for _, c := range []struct {
 		to       tensor.Format
 		fileType uint64

@@ -40,9 +40,11 @@ func (w *Writer) Float32(key string, n float32) {
 }
 
 // Bool adds a truth value.
+//
+//nolint:revive // The value itself is no control flag.
 func (w *Writer) Bool(key string, truth bool) {
 	v := value{kind: kindBool}
-	if truth { //nolint:revive // the value itself, no flag
+	if truth {
 		v.bits = 1
 	}
 	w.add(key, v)

@@ -39,12 +39,15 @@ func made(tb testing.TB, s generate.Spec) (*gguf.File, []byte) {
 	return f, out.Bytes()
 }
 
-// TestEveryArchitectureAndFormat makes all tiny models, and measures that the
-// weights of each matrix have the deviation they should and no mean.
+// TestEveryArchitectureAndFormat makes all tiny models, and measures that
+// matrices have the deviation they should and no mean.
 func TestEveryArchitectureAndFormat(t *testing.T) {
 	for _, architecture := range generate.Architectures() {
 		for _, format := range formats() {
 			s := generate.Tiny(architecture, format, 1)
+			if format.Elements() == 1 && architecture != "llama" {
+				s.Layers = 1 // These are several times larger.
+			}
 			f, b := made(t, s)
 			if a, _ := f.Text("general.architecture"); a != architecture {
 				t.Errorf("architecture %q, want %q", a, architecture)
@@ -60,18 +63,22 @@ func TestEveryArchitectureAndFormat(t *testing.T) {
 				t.Errorf("%s %s: %d bytes are not tiny", architecture, format, len(b))
 			}
 			for i := range f.Tensors {
-				statistics(t, &f.Tensors[i], format)
+				x := &f.Tensors[i]
+				if want := gguf.Mixed(x.Name, x.Shape, format); x.Format != want {
+					t.Errorf("%s is %s, want %s", x.Name, x.Format, want)
+				}
+				// Weights depend on the format and the shape only.
+				if architecture == "llama" || i == 0 {
+					statistics(t, x)
+				}
 			}
 		}
 	}
 }
 
 // statistics checks the numbers of a tensor.
-func statistics(t *testing.T, x *gguf.Tensor, format tensor.Format) {
+func statistics(t *testing.T, x *gguf.Tensor) {
 	t.Helper()
-	if want := gguf.Mixed(x.Name, x.Shape, format); x.Format != want {
-		t.Errorf("%s is %s, want %s", x.Name, x.Format, want)
-	}
 	values := make([]float32, x.Elements())
 	tensor.Dequantize(x.Format, x.Data, values)
 	var sum, squares float64
@@ -128,13 +135,13 @@ func (c *counter) Write(b []byte) (int, error) {
 	return c.hash.Write(b)
 }
 
-// TestLargeFileNeedsNoMemory streams a fifth of the 1.1 B preset.
+// TestLargeFileNeedsNoMemory streams the first layer of the 1.1 B preset.
 func TestLargeFileNeedsNoMemory(t *testing.T) {
 	s, err := generate.Preset("1.1b", tensor.Q4_K, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Layers = 2
+	s.Layers, s.Vocabulary = 1, 2000
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	c := &counter{hash: sha256.New()}
@@ -144,28 +151,19 @@ func TestLargeFileNeedsNoMemory(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	allocated := after.TotalAlloc - before.TotalAlloc
 	t.Logf("%d bytes allocated for a file of %d", allocated, c.n)
-	if c.n < 100<<20 || allocated > 48<<20 {
+	if c.n < 24<<20 || allocated > 4<<20 {
 		t.Errorf("%d bytes allocated for a file of %d", allocated, c.n)
 	}
 }
 
-// TestPresets checks the number of weights and, for K formats that do not fit
-// rows of 576, what is taken instead.
-func TestPresets(t *testing.T) {
-	for name, want := range map[string]int{"135m": 134_515_008, "1.1b": 1_100_048_384} {
-		s, err := generate.Preset(name, tensor.F32, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := weights(t, s); got != want {
-			t.Errorf("%s has %d weights, want %d", name, got, want)
-		}
-	}
+// TestFormatsOfRows makes a model whose rows are not all whole blocks of the K
+// formats.
+func TestFormatsOfRows(t *testing.T) {
 	s, err := generate.Preset("135m", tensor.Q4_K, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Layers = 1
+	s.Layers, s.Vocabulary = 1, 512
 	f, _ := made(t, s)
 	for name, want := range map[string]tensor.Format{
 		"blk.0.attn_q.weight": tensor.Q8_0, "blk.0.ffn_down.weight": tensor.Q4_K,
@@ -178,24 +176,6 @@ func TestPresets(t *testing.T) {
 	if _, err := generate.Preset("7b", tensor.F32, 1); !errors.Is(err, generate.ErrSpec) {
 		t.Errorf("an unknown preset: %v", err)
 	}
-}
-
-// weights counts the weights of a model, from smaller ones.
-func weights(tb testing.TB, s generate.Spec) int {
-	tb.Helper()
-	count := func(layers, vocabulary int) int {
-		s.Layers, s.Vocabulary, s.Format = layers, vocabulary, tensor.Q4_0
-		f, _ := made(tb, s)
-		n := 0
-		for i := range f.Tensors {
-			n += f.Tensors[i].Elements()
-		}
-		return n
-	}
-	layers, vocabulary := s.Layers, s.Vocabulary
-	const least = generate.VocabularyMin
-	n := count(1, least)
-	return n + (layers-1)*(count(2, least)-n) + (vocabulary-least)*(count(1, least+1)-n)
 }
 
 // TestVocabularies checks both kinds: every byte is there, every piece has two
