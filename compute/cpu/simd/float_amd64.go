@@ -35,24 +35,35 @@ func (s kernelsFloat) product() product {
 	}
 }
 
-// block multiplies tiles of rows by tiles of inputs; what is left over of
-// either goes row by row, while it is near.
+// block multiplies tiles of rows by tiles of inputs. Three inputs stay near
+// while 16 rows pass; what is left over of either goes row by row.
 func (s kernelsFloat) block(m *Matrix, in *Input, out []float32, stride, lo, hi int) {
-	for r := lo; r < hi; r += s.tileRows {
-		end := min(r+s.tileRows, hi)
-		w := m.Data[r*m.rowBytes : end*m.rowBytes]
-		if end-r < s.tileRows || in.rows < floatInputs {
-			for t := range in.rows {
-				s.rows(&out[t*stride+r : t*stride+end][0], &w[0], end-r, m.Columns, &in.floats[t*in.columns : (t+1)*in.columns][0])
-			}
+	for r := lo; r < hi; r += Grain {
+		end := min(r+Grain, hi)
+		whole := end - (end-r)%s.tileRows
+		if in.rows < floatInputs {
+			whole = r
+		}
+		for t := 0; t < in.rows && whole > r; t += floatInputs {
+			// The last tile may overlap the one before it, with the same bits.
+			s.tiles(m, in, out, stride, min(t, in.rows-floatInputs), r, whole)
+		}
+		if whole == end {
 			continue
 		}
-		for t := 0; t < in.rows; t += floatInputs {
-			// The last tile may overlap the one before it, with the same bits.
-			first := min(t, in.rows-floatInputs)
-			s.tile(&out[first*stride+r : (first+floatInputs-1)*stride+end][0], stride, &w[0], m.rowBytes, m.Columns,
-				&in.floats[first*in.columns : (first+floatInputs)*in.columns][0])
+		w := m.Data[whole*m.rowBytes : end*m.rowBytes]
+		for t := range in.rows {
+			s.rows(&out[t*stride+whole : t*stride+end][0], &w[0], end-whole, m.Columns, &in.floats[t*in.columns : (t+1)*in.columns][0])
 		}
+	}
+}
+
+// tiles multiplies whole tiles of rows by floatInputs inputs from t on.
+func (s kernelsFloat) tiles(m *Matrix, in *Input, out []float32, stride, t, lo, hi int) {
+	x := in.floats[t*in.columns : (t+floatInputs)*in.columns]
+	for r := lo; r < hi; r += s.tileRows {
+		w := m.Data[r*m.rowBytes : (r+s.tileRows)*m.rowBytes]
+		s.tile(&out[t*stride+r : (t+floatInputs-1)*stride+r+s.tileRows][0], stride, &w[0], m.rowBytes, m.Columns, &x[0])
 	}
 }
 

@@ -11,6 +11,7 @@ func sets() []*Kernels {
 		useVectorsAVX2(k)
 		useQuantAVX2(k)
 		k.products.kquantAVX2()
+		k.products.floatAVX2()
 		found = append(found, k)
 		if p.avx512VNNI {
 			k := *k

@@ -104,6 +104,9 @@ func TestSetsAgree(t *testing.T) {
 					columns := superblock * (1 + r.IntN(4))
 					if f.Elements() == 1 {
 						columns = 1 + r.IntN(300)
+						if round%2 == 0 {
+							columns = floatLanes * (1 + r.IntN(9))
+						}
 					}
 					extreme := round%4 == 3
 					m := randomMatrix(t, r, f, rows, columns, extreme)
