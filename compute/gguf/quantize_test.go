@@ -213,3 +213,19 @@ func BenchmarkQuantize(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkParse parses a file with a vocabulary of usual size.
+func BenchmarkParse(b *testing.B) {
+	s := generate.Tiny("llama", tensor.Q4_0, 1)
+	s.Vocabulary = 32000
+	var out bytes.Buffer
+	if err := generate.Model(&out, s); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := gguf.Parse(out.Bytes()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

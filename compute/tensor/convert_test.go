@@ -2,6 +2,7 @@ package tensor_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/fnv"
 	"math"
 	"testing"
@@ -299,6 +300,39 @@ func TestBitsBelongToElements(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzQuantize narrows any numbers whose scales fit into halves: what comes back is near,
+// measured by the largest of the block.
+func FuzzQuantize(f *testing.F) {
+	f.Add([]byte{0, 0, 128, 63})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		x, y := make([]float32, 256), make([]float32, 256)
+		var most float64
+		for i := range x {
+			if 4*i+4 <= len(b) {
+				x[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+			}
+			if a := math.Abs(float64(x[i])); !(a <= 1e5 && a >= 1e-3) {
+				x[i] = 0
+			}
+			most = max(most, math.Abs(float64(x[i])))
+		}
+		for _, format := range formats() {
+			size, _ := format.RowBytes(len(x))
+			data := make([]byte, size)
+			tensor.Quantize(format, x, data)
+			tensor.Dequantize(format, data, y)
+			if format == tensor.F16 && most > 65504 {
+				continue
+			}
+			for i := range x {
+				if d := math.Abs(float64(x[i] - y[i])); !(d <= 0.2*most) {
+					t.Fatalf("%s: element %d of %g came back as %g, the largest is %g", format, i, x[i], y[i], most)
+				}
+			}
+		}
+	})
 }
 
 func BenchmarkDequantize(b *testing.B) {
