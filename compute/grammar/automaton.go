@@ -76,33 +76,36 @@ func (g *Grammar) classify(builders []*builder) {
 	for _, b := range builders {
 		for i := range b.edges {
 			for j := range b.edges[i].on {
-				set := &b.edges[i].on[j].set
-				if seen[*set] || g.classes == 256 {
-					continue
-				}
-				seen[*set] = true
-				var inside, outside [256]bool
-				for c := range 256 {
-					if set.has(byte(c)) {
-						inside[g.class[c]] = true
-					} else {
-						outside[g.class[c]] = true
-					}
-				}
-				var renamed [256]uint8
-				for c := range 256 {
-					old := g.class[c]
-					if !inside[old] || !outside[old] || !set.has(byte(c)) {
-						continue
-					}
-					if renamed[old] == 0 {
-						renamed[old] = uint8(g.classes)
-						g.classes++
-					}
-					g.class[c] = renamed[old]
+				if set := &b.edges[i].on[j].set; !seen[*set] {
+					seen[*set] = true
+					g.split(set)
 				}
 			}
 		}
+	}
+}
+
+// split cuts every class that a set has a part of.
+func (g *Grammar) split(set *byteSet) {
+	var inside, outside [256]bool
+	for c := range 256 {
+		if set.has(byte(c)) {
+			inside[g.class[c]] = true
+		} else {
+			outside[g.class[c]] = true
+		}
+	}
+	var renamed [256]uint8
+	for c := range 256 {
+		old := g.class[c]
+		if !inside[old] || !outside[old] || !set.has(byte(c)) {
+			continue
+		}
+		if renamed[old] == 0 {
+			renamed[old] = uint8(g.classes)
+			g.classes++
+		}
+		g.class[c] = renamed[old]
 	}
 }
 
@@ -117,7 +120,7 @@ func (g *Grammar) determinise(b *builder, start int32, work *int) error {
 	if u.id(first) < 0 {
 		u.sets = append(u.sets, nil)
 	}
-	for s := 0; s < len(u.sets); s++ {
+	for s := 0; s < len(u.sets); s++ { //nolint:intrange // the list grows in the loop
 		if len(g.final) >= StatesMax {
 			return fmt.Errorf("%w: it takes over %d states; shorten repetitions and lists", ErrTooLarge, StatesMax)
 		}
@@ -183,26 +186,13 @@ func (g *Grammar) refuseLeftRecursion(names []string) error {
 	var visit func(r int32) error
 	visit = func(r int32) error {
 		state[r] = 1
-		seen := map[int32]bool{}
-		todo := []int32{g.start[r]}
-		for len(todo) > 0 {
-			s := todo[len(todo)-1]
-			todo = todo[:len(todo)-1]
-			if seen[s] {
-				continue
+		for _, called := range g.leading(r, nullable) {
+			if state[called] == 1 {
+				return fmt.Errorf("%w: rule %q calls itself before reading anything (left recursion); write it as a repetition, such as a (\"+\" a)*", ErrUnsupported, names[called])
 			}
-			seen[s] = true
-			for _, e := range g.calls[s] {
-				switch state[e.rule] {
-				case 1:
-					return fmt.Errorf("%w: rule %q calls itself before reading anything (left recursion); write it as a repetition, such as a (\"+\" a)*", ErrUnsupported, names[e.rule])
-				case 0:
-					if err := visit(e.rule); err != nil {
-						return err
-					}
-				}
-				if nullable[e.rule] {
-					todo = append(todo, e.next)
+			if state[called] == 0 {
+				if err := visit(called); err != nil {
+					return err
 				}
 			}
 		}
@@ -217,6 +207,27 @@ func (g *Grammar) refuseLeftRecursion(names []string) error {
 		}
 	}
 	return nil
+}
+
+// leading lists the rules that a rule may call before reading anything.
+func (g *Grammar) leading(r int32, nullable []bool) []int32 {
+	var out []int32
+	seen := map[int32]bool{}
+	for todo := []int32{g.start[r]}; len(todo) > 0; {
+		s := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[s] {
+			continue
+		}
+		seen[s] = true
+		for _, e := range g.calls[s] {
+			out = append(out, e.rule)
+			if nullable[e.rule] {
+				todo = append(todo, e.next)
+			}
+		}
+	}
+	return out
 }
 
 // nullable says which rules can be empty.
@@ -266,10 +277,10 @@ type queued struct {
 
 type queue []queued
 
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, j int) bool { return q[i].before(q[j].cost) }
-func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)        { *q = append(*q, x.(queued)) }
+func (q *queue) Len() int           { return len(*q) }
+func (q *queue) Less(i, j int) bool { return (*q)[i].before((*q)[j].cost) }
+func (q *queue) Swap(i, j int)      { (*q)[i], (*q)[j] = (*q)[j], (*q)[i] }
+func (q *queue) Push(x any)         { *q = append(*q, x.(queued)) }
 func (q *queue) Pop() any {
 	last := (*q)[len(*q)-1]
 	*q = (*q)[:len(*q)-1]
@@ -280,67 +291,86 @@ func (q *queue) Pop() any {
 // is Knuth's generalisation of Dijkstra's algorithm to grammars (A
 // Generalization of Dijkstra's Algorithm, 1977).
 func (g *Grammar) costs(can *byteSet) []cost {
+	w := g.reverse(can)
+	for w.q.Len() > 0 {
+		top := heap.Pop(&w.q).(queued)
+		if w.done[top.state] {
+			continue
+		}
+		w.done[top.state], w.out[top.state] = true, top.cost
+		for _, s := range w.into[top.state] {
+			if !w.done[s] && top.bytes < finishBytesMax {
+				heap.Push(&w.q, queued{cost{top.bytes + 1, top.frames}, s})
+			}
+		}
+		for _, r := range w.returns[top.state] {
+			w.join(r.state, g.start[r.rule], top.state)
+		}
+		if r, ok := w.starts[top.state]; ok {
+			for _, c := range w.callers[r] {
+				w.join(c.state, top.state, c.next)
+			}
+		}
+	}
+	return w.out
+}
+
+// ways are the edges of a grammar backwards, and what is known of the costs.
+type ways struct {
+	out     []cost
+	done    []bool
+	q       queue
+	into    [][]int32    // the states with a byte into each
+	returns [][]callSite // the calls that go on at each
+	callers [][]callSite // the calls of each rule
+	starts  map[int32]int32
+}
+
+type callSite struct{ state, rule, next int32 }
+
+func (g *Grammar) reverse(can *byteSet) *ways {
 	var usable [256]bool
 	for c := range 256 {
 		if can.has(byte(c)) {
 			usable[g.class[c]] = true
 		}
 	}
-	out := make([]cost, len(g.final))
-	done := make([]bool, len(g.final))
-	into := make([][]int32, len(g.final))     // by byte
-	returns := make([][]queued, len(g.final)) // by a call; state is the caller, frames the rule
-	callers := make([][]queued, len(g.start)) // of a rule; frames is where it goes on
-	starts := make(map[int32]int32, len(g.start))
-	for r, s := range g.start {
-		starts[s] = int32(r)
+	n := len(g.final)
+	w := &ways{
+		out: make([]cost, n), done: make([]bool, n), into: make([][]int32, n), returns: make([][]callSite, n),
+		callers: make([][]callSite, len(g.start)), starts: make(map[int32]int32, len(g.start)),
 	}
-	q := &queue{}
+	for r, s := range g.start {
+		w.starts[s] = int32(r)
+	}
 	for s := range g.final {
-		out[s] = cost{dead, 0}
+		w.out[s] = cost{dead, 0}
 		if g.final[s] {
-			heap.Push(q, queued{cost{}, int32(s)})
+			heap.Push(&w.q, queued{cost{}, int32(s)})
 		}
 		for k := range g.classes {
 			if to := g.next[s*g.classes+k]; to >= 0 && usable[k] {
-				into[to] = append(into[to], int32(s))
+				w.into[to] = append(w.into[to], int32(s))
 			}
 		}
 		for _, e := range g.calls[s] {
-			returns[e.next] = append(returns[e.next], queued{cost{frames: e.rule}, int32(s)})
-			callers[e.rule] = append(callers[e.rule], queued{cost{frames: e.next}, int32(s)})
+			at := callSite{int32(s), e.rule, e.next}
+			w.returns[e.next] = append(w.returns[e.next], at)
+			w.callers[e.rule] = append(w.callers[e.rule], at)
 		}
 	}
-	join := func(caller, first, next int32) {
-		if done[caller] || !done[first] || !done[next] {
-			return
-		}
-		c := cost{out[first].bytes + out[next].bytes, max(out[first].frames+1, out[next].frames)}
-		if c.bytes <= finishBytesMax {
-			heap.Push(q, queued{c, caller})
-		}
+	return w
+}
+
+// join is a call of which rule and return may both be known now.
+func (w *ways) join(caller, first, next int32) {
+	if w.done[caller] || !w.done[first] || !w.done[next] {
+		return
 	}
-	for q.Len() > 0 {
-		top := heap.Pop(q).(queued)
-		if done[top.state] {
-			continue
-		}
-		done[top.state], out[top.state] = true, top.cost
-		for _, s := range into[top.state] {
-			if !done[s] && top.bytes < finishBytesMax {
-				heap.Push(q, queued{cost{top.bytes + 1, top.frames}, s})
-			}
-		}
-		for _, r := range returns[top.state] {
-			join(r.state, g.start[r.frames], top.state)
-		}
-		if r, ok := starts[top.state]; ok {
-			for _, c := range callers[r] {
-				join(c.state, top.state, c.frames)
-			}
-		}
+	c := cost{w.out[first].bytes + w.out[next].bytes, max(w.out[first].frames+1, w.out[next].frames)}
+	if c.bytes <= finishBytesMax {
+		heap.Push(&w.q, queued{c, caller})
 	}
-	return out
 }
 
 // prune cuts the edges into states that cannot end.

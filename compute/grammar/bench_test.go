@@ -60,6 +60,7 @@ var benchmarksTable = []struct {
 }
 
 func timeMasks(b *testing.B, g *Grammar, v *Vocabulary, r *rand.Rand) []time.Duration {
+	b.Helper()
 	s, err := g.Start(v)
 	if err != nil {
 		b.Fatal(err)

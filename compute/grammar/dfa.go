@@ -31,7 +31,7 @@ func regular(n *node) (*dfa, error) {
 	if u.id(first) < 0 {
 		return (&dfa{next: make([]int32, 256), final: []bool{false}}).trim(), nil
 	}
-	for s := 0; s < len(u.sets); s++ {
+	for s := 0; s < len(u.sets); s++ { //nolint:intrange // the list grows in the loop
 		if s >= dfaStatesMax {
 			return nil, fmt.Errorf("%w: a string takes over %d states; shorten its pattern or lengths", ErrTooLarge, dfaStatesMax)
 		}
@@ -228,5 +228,3 @@ func (d *dfa) matches(s string) bool {
 	}
 	return len(d.final) > 0 && d.final[at]
 }
-
-func (d *dfa) nothing() bool { return !slices.Contains(d.final, true) }

@@ -54,8 +54,6 @@ func (p *gbnf) fail(want string) error {
 }
 
 // space skips white space and comments; line ends only where a rule may go on.
-//
-//nolint:revive // flag-parameter: the notation has two kinds of white space
 func (p *gbnf) space(lines bool) {
 	for p.at < len(p.source) {
 		switch c := p.source[p.at]; {
@@ -143,8 +141,6 @@ func (p *gbnf) rule() error {
 
 // alternatives reads sequences between bars. Inside a group, and after a bar,
 // lines may end.
-//
-//nolint:revive // flag-parameter: nested is a state of the notation
 func (p *gbnf) alternatives(nested bool) (*node, error) {
 	if p.depth++; p.depth > NestingMax {
 		return nil, fmt.Errorf("%w: groups nest over %d deep; use rules", ErrTooLarge, NestingMax)

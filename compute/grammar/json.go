@@ -54,10 +54,10 @@ func space() *node { return optional(alt(literal(" "), call(ruleLine))) }
 func enclosed(open string, item *node, least, most int, end string) *node {
 	var items *node
 	more := seq(literal(","), space(), item)
-	switch {
-	case most == 0:
+	switch most {
+	case 0:
 		items = empty()
-	case most == unlimited:
+	case unlimited:
 		items = seq(item, repeat(more, max(least-1, 0), unlimited), space())
 	default:
 		items = seq(item, repeat(more, max(least-1, 0), most-1), space())

@@ -24,8 +24,16 @@ type machine struct {
 	cost  []cost // with the bytes that the vocabulary can write one by one
 	reads []bool // has edges that read
 	plain []bool // has only such edges: nothing to close
+	brief []brief
 	local []atomic.Pointer[local]
 	used  atomic.Int64
+}
+
+// brief is what a walk asks of each state, in one word.
+type brief struct {
+	frames int16
+	plain  bool
+	live   bool // can be finished, if what is below can
 }
 
 // local is what is allowed in a state by what is above its frame alone.
@@ -49,7 +57,7 @@ func (g *Grammar) machine(v *Vocabulary) (*machine, error) {
 	}
 	m := &machine{
 		g: g, v: v, cost: g.costs(&v.single), reads: make([]bool, len(g.final)), plain: make([]bool, len(g.final)),
-		local: make([]atomic.Pointer[local], len(g.final)),
+		brief: make([]brief, len(g.final)), local: make([]atomic.Pointer[local], len(g.final)),
 	}
 	if c := m.cost[g.start[0]]; c.bytes >= dead || c.frames > DepthMax {
 		return nil, fmt.Errorf("%w: the vocabulary has no tokens of the single bytes %s that every text of this constraint needs; use a model whose tokenizer falls back to bytes",
@@ -60,6 +68,7 @@ func (g *Grammar) machine(v *Vocabulary) (*machine, error) {
 			m.reads[s] = m.reads[s] || to >= 0
 		}
 		m.plain[s] = m.reads[s] && !g.final[s] && len(g.calls[s]) == 0
+		m.brief[s] = brief{int16(min(m.cost[s].frames, DepthMax+1)), m.plain[s], m.cost[s].bytes < dead}
 	}
 	if len(g.machines) == machinesMax {
 		g.machines = g.machines[1:]
@@ -96,33 +105,69 @@ type walker struct {
 
 // below sets the bits of the tokens below a place that keep the text alive from
 // a point at that place. With leaves it collects the places at which the
-// unknown is reached.
-func (w *walker) below(bitset []uint64, place int32, from point, leaves *[]int32) (deep int32) {
-	a, v := w.a, w.a.m.v
-	base := int(v.depth[place])
-	w.points[base] = from
-	for i, end := place+1, v.skip[place]; i < end; {
-		d := int(v.depth[i])
-		p := a.step(w.points[d-1], v.value[i])
-		if p.none() {
-			i = v.skip[i]
+// unknown is reached, and returns how deep the stacks became.
+//
+// Most of a walk is inside one rule, from one plain state to the next: that is
+// done here, without the tables of stacks.
+func (w *walker) below(bitset []uint64, at int32, from point, leaves *[]int32) (deep int32) {
+	a, m, v := w.a, w.a.m, w.a.m.v
+	next, classes, class, points := m.g.next, m.g.classes, &m.g.class, w.points
+	points[v.places[at].depth] = from
+	under, room, whole := int32(-1), int32(0), false
+	for i, end := at+1, v.places[at].skip; i < end; {
+		p := &v.places[i]
+		last := points[p.depth-1]
+		if last.state < 0 {
+			i = w.slow(bitset, i, leaves, &deep)
 			continue
 		}
-		w.points[d] = p
-		if first, behind := v.first[i], v.first[i+1]; first < behind && a.rest(p) < dead {
-			for _, t := range v.token[first:behind] {
-				bitset[t>>6] |= 1 << (t & 63)
-			}
+		if last.below != under {
+			under = last.below
+			room, whole = DepthMax-a.sets[under].depth, a.sets[under].rest < dead
 		}
-		if leaves != nil {
-			deep = max(deep, a.needs(p))
-			if a.open(p) && v.skip[i] > i+1 {
-				*leaves = append(*leaves, i)
+		to := next[int(last.state)*classes+int(class[p.value])]
+		if to < 0 {
+			i = p.skip
+			continue
+		}
+		b := m.brief[to]
+		if !b.plain || int32(b.frames) > room {
+			i = w.slow(bitset, i, leaves, &deep)
+			continue
+		}
+		points[p.depth] = point{to, under}
+		deep = max(deep, int32(b.frames)+DepthMax-room)
+		if p.tokens && b.live && whole {
+			for _, t := range v.token[p.first:v.places[i+1].first] {
+				bitset[t>>6] |= 1 << (t & 63)
 			}
 		}
 		i++
 	}
 	return deep
+}
+
+// slow is a step of the walk that calls or returns. It returns the next place.
+func (w *walker) slow(bitset []uint64, i int32, leaves *[]int32, deep *int32) int32 {
+	a, v := w.a, w.a.m.v
+	at := &v.places[i]
+	p := a.step(w.points[at.depth-1], at.value)
+	if p.none() {
+		return at.skip
+	}
+	w.points[at.depth] = p
+	if at.tokens && a.rest(p) < dead {
+		for _, t := range v.token[at.first:v.places[i+1].first] {
+			bitset[t>>6] |= 1 << (t & 63)
+		}
+	}
+	if leaves != nil {
+		*deep = max(*deep, a.needs(p))
+		if a.open(p) && at.skip > i+1 {
+			*leaves = append(*leaves, i)
+		}
+	}
+	return i + 1
 }
 
 // needs is how deep the stacks of a point become on their shortest way.
@@ -207,7 +252,7 @@ func (w *walker) frame(bitset []uint64, f frame) {
 		return
 	}
 	from := a.pointOf(under)
-	for _, place := range l.leaves {
-		w.below(bitset, place, from, nil)
+	for _, at := range l.leaves {
+		w.below(bitset, at, from, nil)
 	}
 }

@@ -139,10 +139,10 @@ func text(d *dfa) *node        { return &node{kind: kindText, text: d} }
 // nodes share states.
 type builder struct {
 	edges []edges
-	memo  map[place]int32
+	memo  map[target]int32
 }
 
-type place struct {
+type target struct {
 	n    *node
 	next int32
 }
@@ -162,7 +162,7 @@ type onBytes struct {
 type onCall struct{ rule, next int32 }
 
 func newBuilder() *builder {
-	return &builder{edges: make([]edges, 1), memo: map[place]int32{}} // state 0 is the end
+	return &builder{edges: make([]edges, 1), memo: map[target]int32{}} // state 0 is the end
 }
 
 func (b *builder) state(e edges) (int32, error) {
@@ -174,7 +174,7 @@ func (b *builder) state(e edges) (int32, error) {
 }
 
 func (b *builder) build(n *node, next int32) (int32, error) {
-	at := place{n, next}
+	at := target{n, next}
 	if s, ok := b.memo[at]; ok {
 		return s, nil
 	}

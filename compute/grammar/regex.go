@@ -29,7 +29,7 @@ func parseRegex(source string, search bool) (*node, error) {
 	}
 	re, err := syntax.Parse(source, syntax.Perl)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v; use RE2's syntax, whose counts go to 1000 in all", ErrSyntax, err)
+		return nil, fmt.Errorf("%w: %w; use RE2's syntax, whose counts go to 1000 in all", ErrSyntax, err)
 	}
 	side := sideExact
 	if search {

@@ -178,13 +178,6 @@ func (a *stacks) pointOf(id int32) point {
 	return point{pointSet, id}
 }
 
-func (a *stacks) setOf(p point) int32 {
-	if p.state == pointSet {
-		return p.below
-	}
-	return a.single(frame(p))
-}
-
 // step reads a byte.
 func (a *stacks) step(p point, b byte) point {
 	m := a.m

@@ -113,20 +113,20 @@ func escaped(d *dfa) *dfa {
 	for s := range d.final {
 		row := out.next[s*256 : s*256+256]
 		var behind [256]int32
-		any := false
+		some := false
 		for i := range behind {
 			behind[i] = -1
 		}
 		for _, e := range escapesTable {
 			if to := row[e[0]]; to >= 0 {
-				behind[e[1]], any = to, true
+				behind[e[1]], some = to, true
 			}
 		}
 		for c := range ' ' {
 			row[c] = -1
 		}
 		row['"'], row['\\'] = -1, -1
-		if any {
+		if some {
 			row['\\'] = int32(len(out.final))
 			out.final = append(out.final, false)
 			out.next = append(out.next, behind[:]...)

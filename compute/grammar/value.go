@@ -48,7 +48,7 @@ func parseValue(source []byte) (*value, error) {
 	if errors.Is(err, ErrSyntax) || errors.Is(err, ErrTooLarge) {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%w: the schema is not JSON: %v; correct it", ErrSyntax, err)
+	return nil, fmt.Errorf("%w: the schema is not JSON: %w; correct it", ErrSyntax, err)
 }
 
 func readValue(d *json.Decoder, depth int) (*value, error) {

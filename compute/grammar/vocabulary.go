@@ -21,12 +21,18 @@ type Vocabulary struct {
 	end    []int32
 	single byteSet // bytes that are pieces of their own
 
-	value []byte // the last byte of each place
-	depth []uint16
-	skip  []int32 // the place behind everything below this one
-	first []int32 // the first token of this place in tokens
-	token []int32
-	deep  int
+	places []place
+	token  []int32 // of all places, one after the other
+	deep   int     // the longest piece
+}
+
+// place is a node of the tree.
+type place struct {
+	skip   int32 // the place behind everything below this one
+	first  int32 // its first token; the next place's is behind its last
+	depth  uint16
+	value  byte // the last byte of the way here
+	tokens bool
 }
 
 // NewVocabulary makes a vocabulary of the text that each token adds, by token;
@@ -58,12 +64,12 @@ func NewVocabulary(pieces [][]byte, end []int32) *Vocabulary {
 
 // lay makes the flat tree of tokens in the order of their pieces.
 func (v *Vocabulary) lay(order []int32) {
-	v.value, v.depth, v.skip, v.first = []byte{0}, []uint16{0}, []int32{0}, []int32{0}
+	v.places = []place{{}}
 	var open []int32 // the places on the way to the last piece
 	var last []byte
 	closeTo := func(n int) {
 		for len(open) > n {
-			v.skip[open[len(open)-1]] = int32(len(v.value))
+			v.places[open[len(open)-1]].skip = int32(len(v.places))
 			open = open[:len(open)-1]
 		}
 	}
@@ -75,19 +81,17 @@ func (v *Vocabulary) lay(order []int32) {
 		}
 		closeTo(common)
 		for d := common; d < len(p); d++ {
-			open = append(open, int32(len(v.value)))
-			v.value = append(v.value, p[d])
-			v.depth = append(v.depth, uint16(d+1))
-			v.skip = append(v.skip, 0)
-			v.first = append(v.first, int32(len(v.token)))
+			open = append(open, int32(len(v.places)))
+			v.places = append(v.places, place{first: int32(len(v.token)), depth: uint16(d + 1), value: p[d]})
 		}
+		v.places[len(v.places)-1].tokens = true
 		v.token = append(v.token, t)
 		last = p
 		v.deep = max(v.deep, len(p))
 	}
 	closeTo(0)
-	v.skip[0] = int32(len(v.value))
-	v.first = append(v.first, int32(len(v.token)))
+	v.places[0].skip = int32(len(v.places))
+	v.places = append(v.places, place{first: int32(len(v.token))}) // behind the last
 }
 
 // Words is the length of a mask of this vocabulary.
