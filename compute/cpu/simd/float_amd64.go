@@ -1,3 +1,4 @@
+//nolint:revive // kernels take their operands one by one, as many as there are
 package simd
 
 // floatAVX512 takes the kernels of AVX-512 for floats.

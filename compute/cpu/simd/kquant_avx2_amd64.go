@@ -1,3 +1,4 @@
+//nolint:revive // kernels take their operands one by one, as many as there are
 package simd
 
 // kquantAVX2 takes the kernels of AVX2 for the K formats.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -115,6 +116,94 @@ func TestSetsAgree(t *testing.T) {
 					sameBits(t, what, multiplied(k, &m, in), multiplied(Plain(), &m, in))
 				}
 			})
+		}
+	}
+}
+
+// TestBatchIsSingle multiplies a batch, in ranges of rows that are taken out of
+// order, and compares each result with that of its row of input alone.
+func TestBatchIsSingle(t *testing.T) {
+	t.Parallel()
+	const rows, columns, inputs = 75, 2 * superblock, 29
+	for _, k := range All() {
+		for _, f := range mineTable {
+			r := random(uint64(f) + 100)
+			m := randomMatrix(t, r, f, rows, columns, false)
+			x := normal(r, inputs*columns)
+			in, alone := NewInput(inputs, columns), NewInput(1, columns)
+			k.Quantize(in, f, x, inputs, columns)
+			out, want := make([]float32, inputs*rows), make([]float32, inputs*rows)
+			for _, lo := range []int{48, 0, 32} {
+				k.Multiply(&m, in, out, rows, lo, min(lo+2*Grain, rows))
+			}
+			for i := range inputs {
+				k.Quantize(alone, f, x[i*columns:], 1, columns)
+				k.Multiply(&m, alone, want[i*rows:], rows, 0, rows)
+			}
+			sameBits(t, fmt.Sprint(k.Name(), " ", f), out, want)
+		}
+	}
+}
+
+// inputAt is element i of row t as quantised, for the forms used here.
+func inputAt(in *Input, t, i int) float64 {
+	if in.kind == kindFloats {
+		return float64(in.floats[t*in.columns+i])
+	}
+	return float64(in.codes[t*in.codeStride+i]) * float64(in.scales[t*in.scaleStride+i/superblock])
+}
+
+// TestErrorIsBounded compares with float64 over the widened weights and the
+// input as quantised. Each of the n float operations of a product errs by at
+// most 2⁻²⁴ of the numbers so far, which are at most Σ|w·x|; a K format has four
+// a superblock, but their parts with and without least values may cancel, so
+// that both are counted.
+func TestErrorIsBounded(t *testing.T) {
+	t.Parallel()
+	const rows, columns, inputs = 16, 3 * superblock, 4
+	for _, f := range mineTable {
+		r := random(uint64(f) + 200)
+		m := randomMatrix(t, r, f, rows, columns, false)
+		in := randomInput(r, f, inputs, columns, false)
+		out := multiplied(Best(), &m, in)
+		w := make([]float32, columns)
+		for row := range rows {
+			m.Row(row, w)
+			for i := range inputs {
+				var want, size float64
+				for c, v := range w {
+					p := float64(v) * inputAt(in, i, c)
+					want += p
+					size += math.Abs(p)
+				}
+				if f.Elements() == superblock {
+					size *= 8 // The least values, which are taken away again.
+				}
+				bound := size * (columns/floatLanes + 6) * 0x1p-24
+				if got := float64(out[i*rows+row]); math.Abs(got-want) > bound {
+					t.Errorf("%v row %d input %d: %v, want %v within %v", f, row, i, got, want, bound)
+				}
+			}
+		}
+	}
+}
+
+// TestFuseRoundsOnce checks the emulated multiply-add with exact arithmetic.
+func TestFuseRoundsOnce(t *testing.T) {
+	t.Parallel()
+	r := random(3)
+	for range 200000 {
+		a, b := float32(r.NormFloat64()), float32(r.NormFloat64())
+		// Close to halfway cases: a product cancelled, or far above the sum.
+		c := float32(math.Ldexp(float64(-a*b), r.IntN(60)-30))
+		if r.IntN(3) == 0 {
+			c = -a * b
+		}
+		exact := new(big.Float).SetPrec(300)
+		exact.Mul(big.NewFloat(float64(a)), big.NewFloat(float64(b)))
+		exact.Add(exact, big.NewFloat(float64(c)))
+		if want, _ := exact.Float32(); fuse(a, b, c) != want {
+			t.Fatalf("%v·%v%+v = %v, want %v", a, b, c, fuse(a, b, c), want)
 		}
 	}
 }
