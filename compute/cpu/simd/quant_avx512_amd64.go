@@ -33,7 +33,7 @@ func blockQ8AVX512(k *Kernels, m *Matrix, in *Input, out []float32, stride, lo, 
 		if lo+panel32Rows <= hi {
 			packQ8x16(&p.bytes[512], 512+Grain*4, p.pitch, &m.Data[(lo+Grain)*m.rowBytes], m.rowBytes, blocks)
 		}
-		p.multiply(in, out, stride, lo, hi)
+		p.multiply(m, in, out, stride, lo, hi)
 	}
 	k.scratch.Put(room)
 	remainder(k, m, in, out, stride, hi, rowsQ8AVX512)
@@ -48,7 +48,7 @@ func blockQ4AVX512(k *Kernels, m *Matrix, in *Input, out []float32, stride, lo, 
 		if lo+panel32Rows <= hi {
 			packQ4x16(&p.bytes[512], 512+Grain*4, p.pitch, &m.Data[(lo+Grain)*m.rowBytes], m.rowBytes, blocks)
 		}
-		p.multiply(in, out, stride, lo, hi)
+		p.multiply(m, in, out, stride, lo, hi)
 	}
 	k.scratch.Put(room)
 	remainder(k, m, in, out, stride, hi, rowsQ4AVX512)
@@ -85,20 +85,41 @@ func panel(room *[]byte, m *Matrix) panel512 {
 // multiply multiplies the panel, whose first row is lo, with every input row.
 // Tiles that would write beyond the rows or the range are written aside, and
 // what is wanted is copied.
-func (p *panel512) multiply(in *Input, out []float32, stride, lo, hi int) {
+func (p *panel512) multiply(m *Matrix, in *Input, out []float32, stride, lo, hi int) {
 	width := min(panel32Rows, (hi-lo)/Grain*Grain)
+	next := fetch{data: m.Data[min(lo+panel32Rows, hi)*m.rowBytes : min(lo+2*panel32Rows, hi)*m.rowBytes]}
+	next.lines = len(next.data) / 64 / (roundUp(in.rows, tileRows) / tileRows * p.blocks)
 	for t := 0; t < in.rows; t += tileRows {
 		codes, scales, sums := &in.codes[t*in.codeStride], &in.scales[t*in.scaleStride], &in.sums32[t*in.scaleStride]
+		ahead, lines := next.take(p.blocks)
 		if width == panel32Rows && t+tileRows <= in.rows {
-			tile512(&out[t*stride+lo], stride, &p.bytes[0], p.pitch, p.blocks, codes, in.codeStride, in.high(), scales, sums, in.scaleStride)
+			tile512(&out[t*stride+lo], stride, &p.bytes[0], p.pitch, p.blocks, codes, in.codeStride, in.high(), scales, sums, in.scaleStride, ahead, lines)
 			continue
 		}
 		var tile [tileRows * panel32Rows]float32
-		tile512(&tile[0], panel32Rows, &p.bytes[0], p.pitch, p.blocks, codes, in.codeStride, in.high(), scales, sums, in.scaleStride)
+		tile512(&tile[0], panel32Rows, &p.bytes[0], p.pitch, p.blocks, codes, in.codeStride, in.high(), scales, sums, in.scaleStride, ahead, lines)
 		for i := range min(tileRows, in.rows-t) {
 			copy(out[(t+i)*stride+lo:][:width], tile[i*panel32Rows:])
 		}
 	}
+}
+
+// fetch is what remains to be fetched of the weights of the next panel.
+type fetch struct {
+	data []byte
+	// lines is how many lines of the cache are fetched per block, less one.
+	lines int
+}
+
+// take returns from where a tile of some blocks fetches, and how many lines a
+// block.
+func (f *fetch) take(blocks int) (*byte, int) {
+	if len(f.data) == 0 {
+		return nil, 0
+	}
+	from := &f.data[0]
+	f.data = f.data[min(blocks*(f.lines+1)*64, len(f.data)):]
+	return from, f.lines + 1
 }
 
 // q8Rows512 sets out to the products of rows of Q8_0, each of blocks, which
@@ -124,7 +145,7 @@ func packQ8x16(panel *byte, scales, pitch int, w *byte, rowBytes, blocks int)
 func packQ4x16(panel *byte, scales, pitch int, w *byte, rowBytes, blocks int)
 
 // tile512 sets a tile of out, six rows outStride apart of 32, to the products
-// of a panel with six rows of input.
+// of a panel with six rows of input, and fetches lines per block from ahead.
 //
 //go:noescape
-func tile512(out *float32, outStride int, panel *byte, pitch, blocks int, x *int8, codeStride, high int, scales *float32, sums *int32, scaleStride int)
+func tile512(out *float32, outStride int, panel *byte, pitch, blocks int, x *int8, codeStride, high int, scales *float32, sums *int32, scaleStride int, ahead *byte, lines int)
