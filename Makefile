@@ -25,10 +25,11 @@ FUZZTIME  ?= 10s
 BENCHTIME ?= 200ms
 COUNT     ?= 1
 SEED      ?= 1
+SIZES     ?= 135m,1.1b
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run build test check lint fmt house race fuzz bench \
-	microbench verify verify-long sim cross encoder llama parity clean
+	bench-inference microbench verify verify-long sim cross encoder llama parity clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,7 +53,7 @@ parity: llama setup-node setup-ffi ## Our engine and the llama unit against llam
 	cd bin && npm install --silent --no-save --no-audit --no-fund --prefix npm $(LLAMA)
 	PHI_LLAMA=$(CURDIR)/bin/phi-llama PHI_GOLDEN=$(CURDIR)/bin/phi-golden \
 	PHI_LLAMA_LIB=$$(dirname $(CURDIR)/bin/npm/node_modules/@node-llama-cpp/linux-x64/bins/*/libllama.v*.so) \
-	go test -count 1 -timeout 10m ./compute/...
+	go test -tags parity -count 1 -timeout 10m ./compute/...
 
 test: setup-go setup-clang setup-node setup-python ## Every test, as a user's machine runs it.
 	go vet ./...
@@ -82,6 +83,11 @@ fuzz: setup-go ## Each fuzz target for FUZZTIME (10s).
 
 bench: build setup-go ## The benchmarks of the kernel and of capsules, as tables.
 	bin/phi bench kernel; bin/phi bench capsule
+
+bench-inference: build llama setup-node setup-ffi ## The engine against llama.cpp, whose libraries npm fetches; half an hour. SIZES=135m is shorter.
+	cd bin && npm install --silent --no-save --no-audit --no-fund --prefix npm $(LLAMA)
+	PHI_LLAMA_LIB=$$(dirname $(CURDIR)/bin/npm/node_modules/@node-llama-cpp/linux-x64/bins/*/libllama.v*.so) \
+	bin/phi bench inference --sizes $(SIZES)
 
 microbench: setup-go ## The benchmarks beside the code, COUNT times (1) of BENCHTIME (200ms), for benchstat.
 	@grep -rlE --include='*_test.go' '^func Benchmark' . | sed 's|/[^/]*$$||' | sort -u | \

@@ -1,3 +1,5 @@
+//go:build parity
+
 package llama_test
 
 import (
