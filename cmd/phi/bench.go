@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +21,7 @@ func newBench() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newBenchKernel(), newBenchCapsule(), newBenchPeer())
+	c.AddCommand(newBenchKernel(), newBenchCapsule(), newBenchInference(), newBenchPeer())
 	return c
 }
 
@@ -46,6 +48,44 @@ the machine alone meanwhile.
 
 It exits with 1 when a row misses its target.`,
 	})
+}
+
+func newBenchInference() *cobra.Command {
+	o := bench.InferenceOptions{Data: filepath.Join("..", "shared", "data")}
+	c := measures(func(ctx context.Context, options bench.Options) ([]bench.Row, error) {
+		o.Options = options
+		if o.Library == "" {
+			o.Library = os.Getenv("PHI_LLAMA_LIB")
+		}
+		if o.Folder == "" {
+			folder, err := os.UserCacheDir()
+			if err != nil {
+				return nil, fmt.Errorf("%w: say with --models where the models may be", err)
+			}
+			o.Folder = filepath.Join(folder, "phi", "bench")
+		}
+		return bench.Inference(ctx, o)
+	}, &cobra.Command{
+		Use:   "inference",
+		Short: "Measure the engine against llama.cpp",
+		Long: `Measures inference on this machine: the engine's speed against llama.cpp's on the
+same files and in the same minutes, the resident encoder, and the service. It
+makes models with random weights first, and keeps them. All of it takes half an
+hour, 4 GB of disk and both processors, so leave the machine alone meanwhile;
+--sizes 135m is shorter.
+
+The peer is llama.cpp's shared library, which --lib or PHI_LLAMA_LIB names;
+without it the speeds are shown and not compared. 'make bench-inference' fetches
+it.
+
+It exits with 1 when a row misses its target.`,
+	})
+	c.Flags().StringVar(&o.Library, "lib", "", "the folder of llama.cpp's shared libraries (default $PHI_LLAMA_LIB)")
+	c.Flags().StringVar(&o.Helper, "helper", "", "the program phi-llama (default beside phi)")
+	c.Flags().StringVar(&o.Folder, "models", "", "where the models are kept (default phi/bench in the user's cache folder)")
+	c.Flags().StringVar(&o.Data, "data", o.Data, "the folder of public test data")
+	c.Flags().StringSliceVar(&o.Sizes, "sizes", []string{bench.SizeSmall, bench.SizeLarge}, "the models' sizes")
+	return c
 }
 
 // measures makes a verb of a measurement.
@@ -77,7 +117,7 @@ func measures(measure func(context.Context, bench.Options) ([]bench.Row, error),
 	flags := c.Flags()
 	flags.BoolVar(&asJSON, "json", false, "print one JSON array of rows")
 	flags.BoolVar(&asMarkdown, "markdown", false, "print the table of docs/benchmarks.md")
-	flags.IntVar(&options.Rounds, "rounds", bench.RoundsDefault, "rounds of each measurement, 1 to 1000")
+	flags.IntVar(&options.Rounds, "rounds", 0, "rounds of each measurement, 1 to 1000 (default as many as are usual for it)")
 	flags.StringVar(&options.Only, "only", "", "measure one family of rows alone, such as call")
 	c.MarkFlagsMutuallyExclusive("json", "markdown")
 	return c

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"phios/compute/gguf"
+	"phios/internal/rank"
 )
 
 // open returns the resident encoder on some threads.
@@ -108,7 +109,7 @@ func TestMeaning(t *testing.T) {
 	for i := range judged {
 		found = append(found, cosine(rows[2*i], rows[2*i+1]))
 	}
-	s := spearman(judged, found)
+	s := rank.Spearman(judged, found)
 	t.Logf("Spearman %.4f on %d pairs", s, len(judged))
 	if math.Abs(s-originalSpearman) > 0.01 {
 		t.Errorf("Spearman %.4f, want within 0.01 of %.4f", s, originalSpearman)
@@ -130,47 +131,6 @@ func load(tb testing.TB, path string) *Encoder {
 		tb.Fatal(err)
 	}
 	return e
-}
-
-// spearman is the correlation of ranks, with ties at their mean rank.
-func spearman(a, b []float64) float64 {
-	ra, rb := ranks(a), ranks(b)
-	mean := float64(len(a)+1) / 2
-	var ab, aa, bb float64
-	for i := range ra {
-		x, y := ra[i]-mean, rb[i]-mean
-		ab, aa, bb = ab+x*y, aa+x*x, bb+y*y
-	}
-	return ab / math.Sqrt(aa*bb)
-}
-
-func ranks(v []float64) []float64 {
-	order := make([]int, len(v))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(i, j int) int {
-		switch {
-		case v[i] < v[j]:
-			return -1
-		case v[i] > v[j]:
-			return 1
-		default:
-			return 0
-		}
-	})
-	r := make([]float64, len(v))
-	for i := 0; i < len(order); {
-		j := i
-		for j < len(order) && v[order[j]] == v[order[i]] {
-			j++
-		}
-		for k := i; k < j; k++ {
-			r[order[k]] = float64(i+j+1) / 2
-		}
-		i = j
-	}
-	return r
 }
 
 // TestAlone: a text's vector is the same to the bit alone, among others, and on
