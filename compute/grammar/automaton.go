@@ -37,6 +37,7 @@ func compile(rules []*node, names []string) (*Grammar, error) {
 	g := &Grammar{}
 	builders := make([]*builder, len(rules))
 	starts := make([]int32, len(rules))
+	total := 0
 	for i, r := range rules {
 		builders[i] = newBuilder()
 		s, err := builders[i].build(r, 0)
@@ -44,12 +45,15 @@ func compile(rules []*node, names []string) (*Grammar, error) {
 			return nil, err
 		}
 		starts[i] = s
+		if total += len(builders[i].edges); total > 8*StatesMax {
+			return nil, fmt.Errorf("%w: its rules take over %d states; shorten repetitions and lists", ErrTooLarge, 8*StatesMax)
+		}
 	}
 	g.classify(builders)
-	work := 0
+	work := &effort{}
 	for i, b := range builders {
 		g.start = append(g.start, int32(len(g.final)))
-		if err := g.determinise(b, starts[i], &work); err != nil {
+		if err := g.determinise(b, starts[i], work); err != nil {
 			return nil, err
 		}
 	}
@@ -109,9 +113,8 @@ func (g *Grammar) split(set *byteSet) {
 	}
 }
 
-func (g *Grammar) determinise(b *builder, start int32, work *int) error {
-	u := newSubsets(b)
-	u.work = *work
+func (g *Grammar) determinise(b *builder, start int32, e *effort) error {
+	u := newSubsets(b, e)
 	first, err := u.close([]int32{start})
 	if err != nil {
 		return err
@@ -130,7 +133,6 @@ func (g *Grammar) determinise(b *builder, start int32, work *int) error {
 			return err
 		}
 	}
-	*work = u.work
 	return nil
 }
 

@@ -16,13 +16,15 @@ type dfa struct {
 const dfaStatesMax = 1 << 14
 
 // regular makes an automaton of a node without calls.
-func regular(n *node) (*dfa, error) {
+func regular(n *node, e *effort) (*dfa, error) {
 	b := newBuilder()
 	start, err := b.build(n, 0)
 	if err != nil {
 		return nil, err
 	}
-	u := newSubsets(b)
+	var g Grammar
+	g.classify([]*builder{b})
+	u := newSubsets(b, e)
 	d := &dfa{}
 	first, err := u.close([]int32{start})
 	if err != nil {
@@ -36,26 +38,32 @@ func regular(n *node) (*dfa, error) {
 			return nil, fmt.Errorf("%w: a string takes over %d states; shorten its pattern or lengths", ErrTooLarge, dfaStatesMax)
 		}
 		d.final = append(d.final, slices.Contains(u.sets[s], 0))
+		byClass := make([]int32, g.classes)
+		known := make([]bool, g.classes)
 		row := make([]int32, 256)
-		done := [256]bool{}
-		for c := range 256 {
-			if done[c] {
-				continue
-			}
-			to, err := u.on(u.sets[s], byte(c))
-			if err != nil {
-				return nil, err
-			}
-			// Bytes that no edge of this state tells apart go the same way.
-			for e := c; e < 256; e++ {
-				if u.same(u.sets[s], byte(c), byte(e)) {
-					row[e], done[e] = to, true
+		for c := range row {
+			k := g.class[c]
+			if !known[k] {
+				if byClass[k], err = u.on(u.sets[s], byte(c)); err != nil {
+					return nil, err
 				}
+				known[k] = true
 			}
+			row[c] = byClass[k]
 		}
 		d.next = append(d.next, row...)
 	}
 	return d, nil
+}
+
+// effort counts the steps of compiling one source, over all its parts.
+type effort struct{ spent int }
+
+func (e *effort) check() error {
+	if e.spent <= workMax {
+		return nil
+	}
+	return fmt.Errorf("%w: making it deterministic takes over %d steps; make it shorter or less ambiguous", ErrTooLarge, workMax)
 }
 
 // subsets is the subset construction of Rabin and Scott.
@@ -65,12 +73,12 @@ type subsets struct {
 	sets [][]int32
 	mark []uint32
 	tick uint32
-	work int
+	e    *effort
 	key  []byte
 }
 
-func newSubsets(b *builder) *subsets {
-	return &subsets{b: b, ids: map[string]int32{}, mark: make([]uint32, len(b.edges))}
+func newSubsets(b *builder, e *effort) *subsets {
+	return &subsets{b: b, e: e, ids: map[string]int32{}, mark: make([]uint32, len(b.edges))}
 }
 
 // close adds what is reached without reading, and sorts. Only states that read,
@@ -85,15 +93,15 @@ func (u *subsets) close(from []int32) ([]int32, error) {
 			continue
 		}
 		u.mark[s] = u.tick
-		u.work++
+		u.e.spent++
 		e := &u.b.edges[s]
 		from = append(from, e.free...)
 		if s == 0 || len(e.on) > 0 || len(e.call) > 0 {
 			out = append(out, s)
 		}
 	}
-	if u.work > workMax {
-		return nil, fmt.Errorf("%w: making it deterministic takes over %d steps; make it less ambiguous", ErrTooLarge, workMax)
+	if err := u.e.check(); err != nil {
+		return nil, err
 	}
 	slices.Sort(out)
 	return out, nil
@@ -125,7 +133,7 @@ func (u *subsets) on(set []int32, c byte) (int32, error) {
 				to = append(to, e.next)
 			}
 		}
-		u.work++
+		u.e.spent++
 	}
 	closed, err := u.close(to)
 	if err != nil {
@@ -134,20 +142,9 @@ func (u *subsets) on(set []int32, c byte) (int32, error) {
 	return u.id(closed), nil
 }
 
-func (u *subsets) same(set []int32, a, b byte) bool {
-	for _, s := range set {
-		for i := range u.b.edges[s].on {
-			if e := &u.b.edges[s].on[i]; e.set.has(a) != e.set.has(b) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // combine is the product of two automata: strings for which keep says yes to
 // being in a and being in b.
-func combine(a, b *dfa, keep func(inA, inB bool) bool) (*dfa, error) {
+func (e *effort) combine(a, b *dfa, keep func(inA, inB bool) bool) (*dfa, error) {
 	type pair struct{ a, b int32 }
 	ids := map[pair]int32{{0, 0}: 0}
 	todo := []pair{{0, 0}}
@@ -162,6 +159,9 @@ func combine(a, b *dfa, keep func(inA, inB bool) bool) (*dfa, error) {
 	for i := 0; i < len(todo); i++ {
 		if i >= dfaStatesMax {
 			return nil, fmt.Errorf("%w: a string takes over %d states; shorten its pattern or lengths", ErrTooLarge, dfaStatesMax)
+		}
+		if e.spent += 64; e.spent > workMax {
+			return nil, e.check()
 		}
 		at := todo[i]
 		out.final = append(out.final, keep(final(a, at.a), final(b, at.b)))

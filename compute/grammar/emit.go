@@ -245,7 +245,7 @@ func (c *schemas) searcher(pattern string, l located) (*dfa, error) {
 	if err != nil {
 		return nil, at(l, err)
 	}
-	d, err := regular(n)
+	d, err := regular(n, &c.work)
 	if err != nil {
 		return nil, at(l, err)
 	}
@@ -257,7 +257,7 @@ func (c *schemas) extras(s *spec) (*node, error) {
 	if !s.extras() {
 		return nothing(), nil
 	}
-	free, err := regular(star(plainCharacter()))
+	free, err := regular(star(plainCharacter()), &c.work)
 	if err != nil {
 		return nil, err
 	}
@@ -265,11 +265,11 @@ func (c *schemas) extras(s *spec) (*node, error) {
 	for _, n := range append(slices.Clone(s.order), s.required...) {
 		names = append(names, literal(n))
 	}
-	named, err := regular(alt(names...))
+	named, err := regular(alt(names...), &c.work)
 	if err != nil {
 		return nil, err
 	}
-	if free, err = combine(free, named, less); err != nil {
+	if free, err = c.work.combine(free, named, less); err != nil {
 		return nil, err
 	}
 	var subs []*node
@@ -280,13 +280,13 @@ func (c *schemas) extras(s *spec) (*node, error) {
 		}
 	}
 	for i, d := range searchers {
-		keys, err := combine(free, d, both)
+		keys, err := c.work.combine(free, d, both)
 		if err != nil {
 			return nil, err
 		}
 		for j, other := range searchers {
 			if i != j { // a name of two patterns would need both schemas
-				if keys, err = combine(keys, other, less); err != nil {
+				if keys, err = c.work.combine(keys, other, less); err != nil {
 					return nil, err
 				}
 			}
@@ -299,7 +299,7 @@ func (c *schemas) extras(s *spec) (*node, error) {
 	}
 	if s.additionalSet && !s.forbidsOthers() || !s.additionalSet && len(s.order) == 0 && len(searchers) == 0 {
 		for _, d := range searchers {
-			if free, err = combine(free, d, less); err != nil {
+			if free, err = c.work.combine(free, d, less); err != nil {
 				return nil, err
 			}
 		}

@@ -73,6 +73,7 @@ type schemas struct {
 	names []string
 	known map[string]int
 	made  int
+	work  effort
 }
 
 // schemasMax bounds how many schemas are compiled, counting those that are

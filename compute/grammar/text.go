@@ -32,7 +32,7 @@ func (c *schemas) stringAutomaton(s *spec) (*dfa, error) {
 	add := func(l located, n *node, err error) error {
 		if err == nil {
 			var d *dfa
-			if d, err = regular(n); err == nil {
+			if d, err = regular(n, &c.work); err == nil {
 				parts = append(parts, d)
 				return nil
 			}
@@ -70,7 +70,7 @@ func (c *schemas) stringAutomaton(s *spec) (*dfa, error) {
 	d := parts[0]
 	for _, p := range parts[1:] {
 		var err error
-		if d, err = combine(d, p, both); err != nil {
+		if d, err = c.work.combine(d, p, both); err != nil {
 			return nil, err
 		}
 	}
@@ -166,7 +166,7 @@ func (c *schemas) emitNumber(s *spec) (*node, error) {
 		}
 	}
 	low, high := s.bounds(s.leastOpen, s.mostOpen)
-	integers, err := stepped(integersBetween(low, high), steps)
+	integers, err := c.stepped(integersBetween(low, high), steps)
 	if err != nil {
 		return nil, err
 	}
@@ -236,16 +236,16 @@ func (s *spec) bounds(leastOpen, mostOpen bool) (low, high int64) {
 }
 
 // stepped keeps the integers that are multiples of all steps.
-func stepped(n *node, steps []int64) (*node, error) {
+func (c *schemas) stepped(n *node, steps []int64) (*node, error) {
 	if len(steps) == 0 {
 		return n, nil
 	}
-	d, err := regular(n)
+	d, err := regular(n, &c.work)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range steps {
-		if d, err = combine(d, multiples(m), both); err != nil {
+		if d, err = c.work.combine(d, multiples(m), both); err != nil {
 			return nil, err
 		}
 	}
