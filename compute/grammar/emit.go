@@ -36,42 +36,41 @@ func (c *schemas) emit(s *spec) (*node, error) {
 
 // emitValues writes those of a list of values that satisfy the rest.
 func (c *schemas) emitValues(s *spec) (*node, error) {
+	var strings *dfa
+	if s.constrainsStrings() {
+		var err error
+		if strings, err = c.stringAutomaton(s); err != nil {
+			return nil, err
+		}
+	}
 	var subs []*node
-	var stringAutomaton *dfa
 	for _, v := range *s.values {
-		t := v.types()
-		if s.types&t == 0 {
-			continue
+		ok, err := s.admits(v, strings)
+		if err != nil {
+			return nil, err
 		}
-		switch t {
-		case typeString:
-			if s.constrainsStrings() && stringAutomaton == nil {
-				var err error
-				if stringAutomaton, err = c.stringAutomaton(s); err != nil {
-					return nil, err
-				}
-			}
-			if stringAutomaton != nil && !stringAutomaton.matches(v.text) {
-				continue
-			}
-		case typeInteger, typeNumber:
-			if ok, err := s.admitsNumber(v); err != nil {
-				return nil, err
-			} else if !ok {
-				continue
-			}
-		case typeArray:
-			if s.lists {
-				return nil, located{v, s.valuesAt}.refuse("lists in an enum cannot be checked against other keywords; leave those out")
-			}
-		case typeObject:
-			if s.objects {
-				return nil, located{v, s.valuesAt}.refuse("objects in an enum cannot be checked against other keywords; leave those out")
-			}
+		if ok {
+			subs = append(subs, literal(v.encode()))
 		}
-		subs = append(subs, literal(v.encode()))
 	}
 	return alt(subs...), nil
+}
+
+// admits reports whether a value satisfies the other keywords.
+func (s *spec) admits(v *value, strings *dfa) (bool, error) {
+	t := v.types()
+	if s.types&t == 0 {
+		return false, nil
+	}
+	switch {
+	case t == typeString:
+		return strings == nil || strings.matches(v.text), nil
+	case t&(typeInteger|typeNumber) != 0:
+		return s.admitsNumber(v)
+	case t == typeArray && s.lists, t == typeObject && s.objects:
+		return false, located{v, s.valuesAt}.refuse("lists and objects here cannot be checked against other keywords; leave those out")
+	}
+	return true, nil
 }
 
 func (s *spec) admitsNumber(v *value) (bool, error) {
@@ -98,6 +97,9 @@ func (c *schemas) emitArray(s *spec) (*node, error) {
 	if !s.lists {
 		return call(ruleArray), nil
 	}
+	if s.maxItems != unlimited && s.minItems > s.maxItems {
+		return nothing(), nil
+	}
 	item := call(ruleValue)
 	if len(s.items) > 0 {
 		var err error
@@ -106,47 +108,35 @@ func (c *schemas) emitArray(s *spec) (*node, error) {
 		}
 	}
 	if len(s.prefix) == 0 {
-		if s.maxItems != unlimited && s.minItems > s.maxItems {
-			return nothing(), nil
-		}
 		return enclosed("[", item, s.minItems, clampItems(s.maxItems), "]"), nil
 	}
+	return c.emitPrefix(s, item)
+}
+
+// emitPrefix writes an array whose first items have schemas of their own.
+func (c *schemas) emitPrefix(s *spec, item *node) (*node, error) {
 	// rest is what follows i items, made from the end.
 	end := seq(space(), literal("]"))
 	fixed := len(s.prefix)
 	least, most := max(s.minItems-fixed, 0), unlimited
 	if s.maxItems != unlimited {
-		most = clampItems(max(s.maxItems-fixed, 0))
-	}
-	if most != unlimited && least > most || s.maxItems != unlimited && s.minItems > s.maxItems {
-		return nothing(), nil
+		fixed = min(fixed, s.maxItems)
+		most = clampItems(s.maxItems - fixed)
 	}
 	rest := seq(repeat(seq(literal(","), space(), item), least, most), end)
 	for i := fixed - 1; i >= 0; i-- {
-		if s.maxItems != unlimited && i >= s.maxItems {
-			rest = end
-			continue
-		}
 		n, err := c.node(s.prefix[i])
 		if err != nil {
 			return nil, err
 		}
-		lead := []*node{literal(","), space()}
-		if i == 0 {
-			lead = []*node{space()}
+		next := seq(space(), n, rest)
+		if i > 0 {
+			next = seq(literal(","), next)
 		}
-		next := seq(append(lead, n, rest)...)
-		switch {
-		case i < s.minItems:
-			rest = next
-		case i == 0:
-			rest = alt(next, seq(space(), literal("]")))
-		default:
-			rest = alt(next, end)
+		if i >= s.minItems {
+			next = alt(next, end)
 		}
-	}
-	if s.maxItems == 0 {
-		rest = end
+		rest = next
 	}
 	return seq(literal("["), rest), nil
 }
@@ -257,39 +247,25 @@ func (c *schemas) extras(s *spec) (*node, error) {
 	if !s.extras() {
 		return nothing(), nil
 	}
-	free, err := regular(star(plainCharacter()), &c.work)
+	free, err := c.freeNames(s)
 	if err != nil {
 		return nil, err
 	}
-	names := make([]*node, 0, len(s.order))
-	for _, n := range append(slices.Clone(s.order), s.required...) {
-		names = append(names, literal(n))
-	}
-	named, err := regular(alt(names...), &c.work)
-	if err != nil {
-		return nil, err
-	}
-	if free, err = c.work.combine(free, named, less); err != nil {
-		return nil, err
-	}
-	var subs []*node
 	searchers := make([]*dfa, len(s.patternTexts))
 	for i, p := range s.patternTexts {
 		if searchers[i], err = c.searcher(p, s.patternProps[i]); err != nil {
 			return nil, err
 		}
 	}
+	var subs []*node
 	for i, d := range searchers {
-		keys, err := c.work.combine(free, d, both)
+		// A name of two patterns would need both schemas, and is not written.
+		keys, err := c.without(free, searchers[:i], searchers[i+1:])
 		if err != nil {
 			return nil, err
 		}
-		for j, other := range searchers {
-			if i != j { // a name of two patterns would need both schemas
-				if keys, err = c.work.combine(keys, other, less); err != nil {
-					return nil, err
-				}
-			}
+		if keys, err = c.work.combine(keys, d, both); err != nil {
+			return nil, err
 		}
 		n, err := c.node([]located{s.patternProps[i]})
 		if err != nil {
@@ -297,21 +273,49 @@ func (c *schemas) extras(s *spec) (*node, error) {
 		}
 		subs = append(subs, member(keys, n))
 	}
-	if s.additionalSet && !s.forbidsOthers() || !s.additionalSet && len(s.order) == 0 && len(searchers) == 0 {
-		for _, d := range searchers {
-			if free, err = c.work.combine(free, d, less); err != nil {
-				return nil, err
-			}
-		}
-		n := call(ruleValue)
-		if len(s.additional) > 0 {
-			if n, err = c.node(s.additional); err != nil {
-				return nil, err
-			}
-		}
-		subs = append(subs, member(free, n))
+	if s.additionalSet && s.forbidsOthers() || !s.additionalSet && len(s.order)+len(searchers) > 0 {
+		return alt(subs...), nil
 	}
-	return alt(subs...), nil
+	if free, err = c.without(free, searchers, nil); err != nil {
+		return nil, err
+	}
+	n := call(ruleValue)
+	if len(s.additional) > 0 {
+		if n, err = c.node(s.additional); err != nil {
+			return nil, err
+		}
+	}
+	return alt(append(subs, member(free, n))...), nil
+}
+
+// freeNames are the names of plain characters that are not named.
+func (c *schemas) freeNames(s *spec) (*dfa, error) {
+	free, err := regular(star(plainCharacter()), &c.work)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]*node, 0, len(s.order)+len(s.required))
+	for _, n := range append(slices.Clone(s.order), s.required...) {
+		names = append(names, literal(n))
+	}
+	named, err := regular(alt(names...), &c.work)
+	if err != nil {
+		return nil, err
+	}
+	return c.work.combine(free, named, less)
+}
+
+// without takes away the strings of some automata.
+func (c *schemas) without(d *dfa, lists ...[]*dfa) (*dfa, error) {
+	for _, list := range lists {
+		for _, other := range list {
+			var err error
+			if d, err = c.work.combine(d, other, less); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return d, nil
 }
 
 // member is a property whose name is of an automaton over plain characters.

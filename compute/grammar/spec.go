@@ -116,6 +116,8 @@ var annotationsTable = []string{
 }
 
 // narrow adds the constraints of a schema's own keywords.
+//
+//nolint:revive // cyclomatic: a flat list of keywords is easier to read than a table of functions
 func (s *spec) narrow(l located) error {
 	for _, k := range l.v.names {
 		var err error
@@ -134,11 +136,7 @@ func (s *spec) narrow(l located) error {
 		case "pattern", "format":
 			err = s.narrowText(m, k)
 		case "uniqueItems":
-			if m.v.what != 'b' || m.v.truth {
-				if most := l.v.member["maxItems"]; most == nil || most.text != "1" && most.text != "0" {
-					err = m.refuse("items that differ from each other cannot be kept; leave it out and check the result")
-				}
-			}
+			err = uniqueItems(l)
 		case "items", "prefixItems", "additionalItems", "properties", "patternProperties", "additionalProperties", "required":
 		default:
 			if !slices.Contains(annotationsTable, k) && !strings.HasPrefix(k, "x-") {
@@ -153,6 +151,14 @@ func (s *spec) narrow(l located) error {
 		return err
 	}
 	return s.narrowObject(l)
+}
+
+func uniqueItems(l located) error {
+	unique, most := l.member("uniqueItems"), l.v.member["maxItems"]
+	if unique.v.what == 'b' && !unique.v.truth || most != nil && (most.text == "0" || most.text == "1") {
+		return nil
+	}
+	return unique.refuse("items that differ from each other cannot be kept; leave it out and check the result")
 }
 
 func (s *spec) narrowType(l located) error {
@@ -310,50 +316,24 @@ func (s *spec) narrowItems(l located) error {
 // narrowObject joins the keywords of objects: the properties that only one side
 // names must satisfy the additionalProperties of the other.
 func (s *spec) narrowObject(l located) error {
-	if r := l.v.member["required"]; r != nil && r.what != 'b' { // a truth value is draft 3's
-		for _, e := range r.list {
-			if e.what != 's' {
-				return l.member("required").wrong("a list of names")
-			}
-			if !slices.Contains(s.required, e.text) {
-				s.required = append(s.required, e.text)
-			}
-		}
-		s.objects = s.objects || len(r.list) > 0
+	if err := s.narrowRequired(l); err != nil {
+		return err
 	}
-	var props, patterns, other located
-	for k, at := range map[string]*located{"properties": &props, "patternProperties": &patterns, "additionalProperties": &other} {
-		if l.v.member[k] != nil {
-			*at = l.member(k)
-		}
-	}
+	props, patterns, other := l.member("properties"), l.member("patternProperties"), l.member("additionalProperties")
 	if props.v == nil && patterns.v == nil && other.v == nil {
 		return nil
 	}
-	if props.v != nil && props.v.what != '{' || patterns.v != nil && patterns.v.what != '{' {
-		return l.wrong("objects of schemas in properties and patternProperties")
+	for _, m := range []located{props, patterns} {
+		if m.v != nil && m.v.what != '{' {
+			return m.wrong("an object of schemas")
+		}
 	}
 	joined := len(s.order) > 0 || len(s.patternProps) > 0 || s.additionalSet
 	if joined && (patterns.v != nil || len(s.patternProps) > 0) {
 		return l.refuse("patternProperties cannot be joined with the properties of another schema; write them in one")
 	}
 	s.objects = true
-	if other.v != nil {
-		for _, name := range s.order {
-			if props.v == nil || props.v.member[name] == nil {
-				s.props[name] = append(slices.Clip(s.props[name]), other)
-			}
-		}
-	}
-	if props.v != nil {
-		for _, name := range props.v.names {
-			if s.props[name] == nil {
-				s.order = append(s.order, name)
-				s.props[name] = slices.Clone(s.additional)
-			}
-			s.props[name] = append(slices.Clip(s.props[name]), props.member(name))
-		}
-	}
+	s.narrowProperties(props, other)
 	if patterns.v != nil {
 		for _, p := range patterns.v.names {
 			s.patternProps = append(s.patternProps, patterns.member(p))
@@ -364,5 +344,44 @@ func (s *spec) narrowObject(l located) error {
 		s.additional = append(s.additional, other)
 		s.additionalSet = true
 	}
+	return nil
+}
+
+// narrowProperties adds named properties, and what others must be to those that
+// are not among them.
+func (s *spec) narrowProperties(props, other located) {
+	if other.v != nil {
+		for _, name := range s.order {
+			if props.v == nil || props.v.member[name] == nil {
+				s.props[name] = append(slices.Clip(s.props[name]), other)
+			}
+		}
+	}
+	if props.v == nil {
+		return
+	}
+	for _, name := range props.v.names {
+		if s.props[name] == nil {
+			s.order = append(s.order, name)
+			s.props[name] = slices.Clone(s.additional)
+		}
+		s.props[name] = append(slices.Clip(s.props[name]), props.member(name))
+	}
+}
+
+func (s *spec) narrowRequired(l located) error {
+	r := l.member("required")
+	if r.v == nil || r.v.what == 'b' { // a truth value is draft 3's, and says nothing here
+		return nil
+	}
+	for _, e := range r.v.list {
+		if e.what != 's' {
+			return r.wrong("a list of names")
+		}
+		if !slices.Contains(s.required, e.text) {
+			s.required = append(s.required, e.text)
+		}
+	}
+	s.objects = s.objects || len(r.v.list) > 0
 	return nil
 }

@@ -30,24 +30,26 @@ func (c *schemas) emitString(s *spec) (*node, error) {
 func (c *schemas) stringAutomaton(s *spec) (*dfa, error) {
 	var parts []*dfa
 	add := func(l located, n *node, err error) error {
-		if err == nil {
-			var d *dfa
-			if d, err = regular(n, &c.work); err == nil {
-				parts = append(parts, d)
-				return nil
-			}
+		if err != nil {
+			return at(l, err)
 		}
-		return at(l, err)
+		d, err := regular(n, &c.work)
+		if err != nil {
+			return at(l, err)
+		}
+		parts = append(parts, d)
+		return nil
 	}
 	if s.minLength > 0 || s.maxLength != unlimited {
 		most := s.maxLength
 		if most != unlimited {
 			most = min(most, lengthMax)
 		}
+		n := repeat(anyRune(), s.minLength, most)
 		if most != unlimited && s.minLength > most {
-			return (&dfa{next: make([]int32, 256), final: []bool{false}}).trim(), nil
+			n = nothing()
 		}
-		if err := add(located{at: "length"}, repeat(anyRune(), s.minLength, most), nil); err != nil {
+		if err := add(located{at: "length"}, n, nil); err != nil {
 			return nil, err
 		}
 	}
