@@ -95,28 +95,13 @@ func TestLogitsAreThoseOfLlama(t *testing.T) {
 			defer m.Close() //nolint:errcheck // nothing is pinned
 			got := parity.Record(&c, appendTokens(t, m, newSequence(t, m), c.Tokens))
 			for i, want := range golden.Logits {
-				d, most := distance(&got.Logits[i], &want), tolerance(c.Format, want.Position)
+				d, most := got.Logits[i].Distance(&want), tolerance(c.Format, want.Position)
 				if d > most {
 					t.Errorf("position %d: the logits are %.1e off, and may be %.1e", want.Position, d, most)
 				}
 			}
 		})
 	}
-}
-
-// distance is of the samples, relative to the second. The lists of the largest
-// must begin with the same token where it leads by more than the engines differ.
-func distance(got, want *parity.Logits) float64 {
-	var square, length float64
-	for i, w := range want.Tenth {
-		square += math.Pow(float64(got.Tenth[i]-w), 2)
-		length += math.Pow(float64(w), 2)
-	}
-	d := math.Sqrt(square / length)
-	if lead := want.Values[0] - want.Values[1]; got.Top[0] != want.Top[0] && float64(lead) > 0.1 {
-		return math.Inf(1)
-	}
-	return d
 }
 
 // All sets of kernels run all formats to about the same logits.

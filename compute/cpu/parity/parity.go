@@ -6,8 +6,9 @@
 // The models are made from nothing but constants, to the same bytes on every
 // machine; the logits are recorded in golden.json, so that the plain tests need
 // no llama.cpp. Who has it derives them again: for each of [Cases], write the
-// file, give the tokens one at a time to a context of that many tokens, and
-// [Record] the logits.
+// file, give the tokens to a context of that many tokens or a few more, and
+// [Record] the logits: the test of this package does it where PHI_GOLDEN names a
+// program that answers, as 'make parity' arranges.
 package parity
 
 import (
@@ -77,7 +78,10 @@ func Cases() []Case {
 	add("llama-tied", "llama", func(c *Case) { c.untied = false })
 	longrope := []string{"rope_factors_long.weight", "rope_factors_short.weight"}
 	add("phi3-long", "phi3", func(c *Case) { c.factors, c.extra = longrope, scaled("phi3", "longrope", 0) })
-	add("phi3-short", "phi3", func(c *Case) { c.factors = longrope })
+	add("phi3-short", "phi3", func(c *Case) {
+		c.factors = longrope
+		c.extra = func(w *gguf.Writer) { w.Uint32("phi3.rope.scaling.original_context_length", 16*contextTokens) }
+	})
 	add("phi3-partial", "phi3", func(c *Case) {
 		c.extra = func(w *gguf.Writer) { w.Uint32("phi3.rope.dimension_count", 48) }
 	})
@@ -274,6 +278,21 @@ type Logits struct {
 	Top      []int     `json:"top"`
 	Values   []float32 `json:"values"` // of the top
 	Tenth    []float32 `json:"tenth"`
+}
+
+// Distance is how far the logits are off those of want, over their length. It is
+// infinite when another token leads than one that leads by far.
+func (l *Logits) Distance(want *Logits) float64 {
+	const far = 0.05 // of the largest
+	var square, length float64
+	for i, w := range want.Tenth {
+		square += math.Pow(float64(l.Tenth[i]-w), 2)
+		length += math.Pow(float64(w), 2)
+	}
+	if lead := want.Values[0] - want.Values[1]; l.Top[0] != want.Top[0] && lead > far*want.Values[0] {
+		return math.Inf(1)
+	}
+	return math.Sqrt(square / length)
 }
 
 // Golden is what is recorded of a case.
