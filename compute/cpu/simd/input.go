@@ -97,48 +97,64 @@ func (in *Input) Columns() int { return in.columns }
 // its Q8_K, for floats as they are. What was in the input is gone. The columns
 // are a multiple of the format's block.
 func (k *Kernels) Quantize(in *Input, f tensor.Format, x []float32, rows, columns int) {
+	in.Reset(f, rows, columns)
+	k.QuantizeRows(in, x, 0, rows)
+}
+
+// Reset empties the input and sets what it will hold, so that several
+// goroutines can fill it, each some rows, with [Kernels.QuantizeRows].
+func (in *Input) Reset(f tensor.Format, rows, columns int) {
 	invariant.Always(rows >= 0 && rows <= in.rowsMax, "more rows than the input was made for")
 	invariant.Always(columns > 0 && columns <= in.columnsMax, "more columns than the input was made for")
-	invariant.Always(len(x) >= rows*columns, "fewer activations than rows and columns say")
 	in.rows, in.columns, in.kind = rows, columns, kindOf(f)
 	//exhaustive:ignore
 	switch in.kind {
 	case kindBlocks32, kindSplit32:
-		k.quantize32(in, x)
+		invariant.Always(columns%32 == 0, "columns that are no whole number of blocks")
+		in.scaleStride = roundUp(columns/32, groupBlocks)
+		in.codeStride = in.scaleStride * 32
+		// The rows that fill the last tile are zeros.
+		end := roundUp(rows, tileRows)
+		clear(in.codes[rows*in.codeStride : end*in.codeStride])
+		clear(in.scales[rows*in.scaleStride : end*in.scaleStride])
+		clear(in.sums32[rows*in.scaleStride : end*in.scaleStride])
 	case kindBlocks256:
+		invariant.Always(columns%256 == 0, "columns that are no whole number of blocks")
 		in.codeStride, in.scaleStride = columns, columns/256
-		for t := range rows {
-			k.vectors.quantize256(in.codes[t*columns:(t+1)*columns], in.scales[t*in.scaleStride:(t+1)*in.scaleStride],
-				in.sums16[t*columns/16:(t+1)*columns/16], x[t*columns:(t+1)*columns])
-		}
 	case kindFloats:
-		copy(in.floats, x[:rows*columns])
 	default:
 		invariant.Always(false, "an input is made for a format without kernels")
 	}
 }
 
-// quantize32 makes blocks of 32, and zeros up to the end of the last group of
-// each row and of the last tile of rows.
-func (k *Kernels) quantize32(in *Input, x []float32) {
-	blocks := in.columns / 32
-	padded := roundUp(blocks, groupBlocks)
-	in.codeStride, in.scaleStride = padded*32, padded
-	for t := range roundUp(in.rows, tileRows) {
-		codes := in.codes[t*padded*32 : (t+1)*padded*32]
-		scales, sums := in.scales[t*padded:(t+1)*padded], in.sums32[t*padded:(t+1)*padded]
-		if t >= in.rows {
-			clear(codes)
-			clear(scales)
-			clear(sums)
-			continue
-		}
-		// The last group first as zeros, for a split block lies in two places.
-		clear(codes[(padded-groupBlocks)*32:])
-		clear(scales[blocks:])
-		clear(sums[blocks:])
-		k.vectors.quantize32(codes, scales, sums, x[t*in.columns:(t+1)*in.columns], in.high())
+// QuantizeRows fills rows lo to hi of the input, which was reset, from x, where
+// row t starts at t times the columns. Other goroutines may fill other rows at
+// the same time.
+func (k *Kernels) QuantizeRows(in *Input, x []float32, lo, hi int) {
+	invariant.Always(lo >= 0 && lo <= hi && hi <= in.rows, "rows that the input does not have")
+	invariant.Always(len(x) >= hi*in.columns, "fewer activations than rows and columns say")
+	for t := lo; t < hi; t++ {
+		k.quantizeRow(in, x[t*in.columns:(t+1)*in.columns], t)
 	}
+}
+
+func (k *Kernels) quantizeRow(in *Input, x []float32, t int) {
+	if in.kind == kindFloats {
+		copy(in.floats[t*in.columns:], x)
+		return
+	}
+	codes := in.codes[t*in.codeStride : (t+1)*in.codeStride]
+	scales := in.scales[t*in.scaleStride : (t+1)*in.scaleStride]
+	if in.kind == kindBlocks256 {
+		k.vectors.quantize256(codes, scales, in.sums16[t*in.columns/16:(t+1)*in.columns/16], x)
+		return
+	}
+	// The last group first as zeros, for a split block lies in two places.
+	sums, blocks := in.sums32[t*in.scaleStride:(t+1)*in.scaleStride], in.columns/32
+	clear(codes[(in.scaleStride-groupBlocks)*32:])
+	clear(scales[blocks:])
+	clear(sums[blocks:])
+	k.vectors.quantize32(codes, scales, sums, x, in.high())
 }
 
 // fits says whether the input can be multiplied with m.

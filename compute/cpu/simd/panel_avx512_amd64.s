@@ -37,7 +37,8 @@
 // Meanwhile the weights of the next panel are fetched from ahead into the
 // caches, so many lines a block. Memory would otherwise rest while a tile
 // is multiplied, and the sixteen streams that make a panel are slow from memory:
-// with 16 input rows and weights in no cache this is worth a factor of 1.8. PREFETCHT1 was measured and is slower.
+// with 16 input rows and weights in no cache this is worth a factor of 1.8.
+// PREFETCHT1 was measured and is slower.
 //
 //	R14 the next line    DI lines left of the block
 TEXT ·tile512(SB), NOSPLIT, $0-104

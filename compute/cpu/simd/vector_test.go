@@ -103,7 +103,9 @@ func TestQuantizeAgrees(t *testing.T) {
 				for i := range got.codes {
 					got.codes[i] = 99
 				}
-				k.Quantize(got, f, x, rows, columns)
+				got.Reset(f, rows, columns)
+				k.QuantizeRows(got, x, rows/2, rows)
+				k.QuantizeRows(got, x, 0, rows/2)
 				used := roundUp(rows, tileRows) * want.codeStride
 				for i := range used {
 					if got.codes[i] != want.codes[i] {
