@@ -257,21 +257,9 @@ func (c *schemas) extras(s *spec) (*node, error) {
 			return nil, err
 		}
 	}
-	var subs []*node
-	for i, d := range searchers {
-		// A name of two patterns would need both schemas, and is not written.
-		keys, err := c.without(free, searchers[:i], searchers[i+1:])
-		if err != nil {
-			return nil, err
-		}
-		if keys, err = c.work.combine(keys, d, both); err != nil {
-			return nil, err
-		}
-		n, err := c.node([]located{s.patternProps[i]})
-		if err != nil {
-			return nil, err
-		}
-		subs = append(subs, member(keys, n))
+	subs, err := c.patternMembers(s, free, searchers)
+	if err != nil {
+		return nil, err
 	}
 	if s.additionalSet && s.forbidsOthers() || !s.additionalSet && len(s.order)+len(searchers) > 0 {
 		return alt(subs...), nil
@@ -286,6 +274,27 @@ func (c *schemas) extras(s *spec) (*node, error) {
 		}
 	}
 	return alt(append(subs, member(free, n))...), nil
+}
+
+// patternMembers are the properties named by a pattern. A name of two patterns
+// would need both schemas, and is not written.
+func (c *schemas) patternMembers(s *spec, free *dfa, searchers []*dfa) ([]*node, error) {
+	var subs []*node
+	for i, d := range searchers {
+		keys, err := c.without(free, searchers[:i], searchers[i+1:])
+		if err != nil {
+			return nil, err
+		}
+		if keys, err = c.work.combine(keys, d, both); err != nil {
+			return nil, err
+		}
+		n, err := c.node([]located{s.patternProps[i]})
+		if err != nil {
+			return nil, err
+		}
+		subs = append(subs, member(keys, n))
+	}
+	return subs, nil
 }
 
 // freeNames are the names of plain characters that are not named.

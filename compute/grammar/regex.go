@@ -132,16 +132,7 @@ func leaf(re *syntax.Regexp) (*node, error) {
 	case syntax.OpEmptyMatch:
 		return empty(), nil
 	case syntax.OpLiteral:
-		subs := make([]*node, len(re.Rune))
-		for i, r := range re.Rune {
-			subs[i] = runes(r, r)
-			if re.Flags&syntax.FoldCase != 0 {
-				for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-					subs[i] = alt(subs[i], runes(f, f))
-				}
-			}
-		}
-		return seq(subs...), nil
+		return letters(re), nil
 	case syntax.OpCharClass:
 		return class(re.Rune), nil
 	case syntax.OpAnyChar:
@@ -163,6 +154,21 @@ func leaf(re *syntax.Regexp) (*node, error) {
 		return nil, err
 	}
 	return repeat(sub, least, most), nil
+}
+
+// letters is a literal, in any case when the expression says so.
+func letters(re *syntax.Regexp) *node {
+	subs := make([]*node, len(re.Rune))
+	for i, r := range re.Rune {
+		subs[i] = runes(r, r)
+		if re.Flags&syntax.FoldCase == 0 {
+			continue
+		}
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			subs[i] = alt(subs[i], runes(f, f))
+		}
+	}
+	return seq(subs...)
 }
 
 // class is the characters of pairs of bounds.

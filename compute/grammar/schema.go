@@ -210,14 +210,8 @@ func (c *schemas) branches(specs []*spec, l located, keyword string, depth int) 
 		if len(out)+len(some) > branchesMax {
 			return nil, fmt.Errorf("%w: %s: over %d alternatives; join some", ErrTooLarge, l.at, branchesMax)
 		}
-		if keyword == "oneOf" {
-			for _, a := range out {
-				for _, b := range some {
-					if !c.disjoint(a, b, 0) {
-						return nil, l.element(i).refuse("cannot tell that no value satisfies this and an earlier one of oneOf; use anyOf, or a required property with a different const in each")
-					}
-				}
-			}
+		if keyword == "oneOf" && c.meet(out, some, 0) {
+			return nil, l.element(i).refuse("cannot tell that no value satisfies this and an earlier one of oneOf; use anyOf, or a required property with a different const in each")
 		}
 		out = append(out, some...)
 	}
@@ -272,6 +266,13 @@ func (c *schemas) disjoint(a, b *spec, depth int) bool {
 	return false
 }
 
+// meet reports whether a value may satisfy one of each of two lists.
+func (c *schemas) meet(one, two []*spec, depth int) bool {
+	return slices.ContainsFunc(one, func(x *spec) bool {
+		return slices.ContainsFunc(two, func(y *spec) bool { return !c.disjoint(x, y, depth) })
+	})
+}
+
 // above reports whether all numbers of a are above those of b.
 func above(a, b *spec) bool {
 	if a.least == nil || b.most == nil {
@@ -293,9 +294,7 @@ func (c *schemas) discriminated(a, b *spec, depth int) bool {
 		if err1 != nil || err2 != nil {
 			continue
 		}
-		if !slices.ContainsFunc(one, func(x *spec) bool {
-			return slices.ContainsFunc(two, func(y *spec) bool { return !c.disjoint(x, y, depth+1) })
-		}) {
+		if !c.meet(one, two, depth+1) {
 			return true
 		}
 	}

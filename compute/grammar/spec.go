@@ -116,8 +116,6 @@ var annotationsTable = []string{
 }
 
 // narrow adds the constraints of a schema's own keywords.
-//
-//nolint:revive // cyclomatic: a flat list of keywords is easier to read than a table of functions
 func (s *spec) narrow(l located) error {
 	for _, k := range l.v.names {
 		var err error
@@ -212,18 +210,26 @@ func (s *spec) narrowBound(l located, keyword string, schema *value) error {
 	if !ok {
 		return l.wrong("a number")
 	}
-	lower := strings.HasSuffix(strings.ToLower(keyword), "minimum")
-	if old := schema.member["exclusive"+strings.ToUpper(keyword[:1])+keyword[1:]]; !open && old != nil && old.what == 'b' {
+	if old := schema.member["exclusive"+strings.ToUpper(keyword[:1])+keyword[1:]]; old != nil && old.what == 'b' {
 		open = old.truth
 	}
-	if lower {
-		if s.least == nil || r.Cmp(s.least) > 0 || r.Cmp(s.least) == 0 && open {
+	if strings.HasSuffix(strings.ToLower(keyword), "minimum") {
+		if tighter(r, s.least, open, 1) {
 			s.least, s.leastOpen = r, open
 		}
-	} else if s.most == nil || r.Cmp(s.most) < 0 || r.Cmp(s.most) == 0 && open {
+	} else if tighter(r, s.most, open, -1) {
 		s.most, s.mostOpen = r, open
 	}
 	return nil
+}
+
+// tighter reports whether a bound is beyond an old one, in a direction.
+func tighter(r, old *big.Rat, open bool, direction int) bool {
+	if old == nil {
+		return true
+	}
+	c := r.Cmp(old) * direction
+	return c > 0 || c == 0 && open
 }
 
 func (s *spec) narrowCount(l located, keyword string) error {
@@ -277,21 +283,18 @@ func (s *spec) narrowText(l located, keyword string) error {
 	return nil
 }
 
+// itemSchemas are the schemas of the first items, and of those behind them.
+func (l located) itemSchemas() (prefix, rest located) {
+	if i := l.v.member["items"]; i != nil && i.what == '[' {
+		return l.member("items"), l.member("additionalItems")
+	}
+	return l.member("prefixItems"), l.member("items")
+}
+
 // narrowItems joins the keywords of arrays. A list of items is the prefix of
 // earlier drafts.
 func (s *spec) narrowItems(l located) error {
-	var prefix, rest located
-	if l.v.member["prefixItems"] != nil {
-		prefix = l.member("prefixItems")
-	}
-	if i := l.v.member["items"]; i != nil && i.what == '[' {
-		prefix = l.member("items")
-		if l.v.member["additionalItems"] != nil {
-			rest = l.member("additionalItems")
-		}
-	} else if i != nil {
-		rest = l.member("items")
-	}
+	prefix, rest := l.itemSchemas()
 	if prefix.v == nil && rest.v == nil {
 		return nil
 	}
@@ -328,21 +331,30 @@ func (s *spec) narrowObject(l located) error {
 			return m.wrong("an object of schemas")
 		}
 	}
+	if err := s.narrowPatterns(l, patterns); err != nil {
+		return err
+	}
+	s.objects = true
+	s.narrowProperties(props, other)
+	if other.v != nil {
+		s.additional = append(s.additional, other)
+		s.additionalSet = true
+	}
+	return nil
+}
+
+// narrowPatterns adds the properties that are named by a pattern.
+func (s *spec) narrowPatterns(l, patterns located) error {
 	joined := len(s.order) > 0 || len(s.patternProps) > 0 || s.additionalSet
 	if joined && (patterns.v != nil || len(s.patternProps) > 0) {
 		return l.refuse("patternProperties cannot be joined with the properties of another schema; write them in one")
 	}
-	s.objects = true
-	s.narrowProperties(props, other)
-	if patterns.v != nil {
-		for _, p := range patterns.v.names {
-			s.patternProps = append(s.patternProps, patterns.member(p))
-			s.patternTexts = append(s.patternTexts, p)
-		}
+	if patterns.v == nil {
+		return nil
 	}
-	if other.v != nil {
-		s.additional = append(s.additional, other)
-		s.additionalSet = true
+	for _, p := range patterns.v.names {
+		s.patternProps = append(s.patternProps, patterns.member(p))
+		s.patternTexts = append(s.patternTexts, p)
 	}
 	return nil
 }

@@ -69,6 +69,11 @@ func (c *schemas) stringAutomaton(s *spec) (*dfa, error) {
 			return nil, err
 		}
 	}
+	return c.intersect(parts)
+}
+
+// intersect is the strings of all of some automata, of which there is one.
+func (c *schemas) intersect(parts []*dfa) (*dfa, error) {
 	d := parts[0]
 	for _, p := range parts[1:] {
 		var err error
@@ -140,25 +145,11 @@ func escaped(d *dfa) *dfa {
 // emitNumber writes integers in a range, and fractions between two integers
 // that are both in it.
 func (c *schemas) emitNumber(s *spec) (*node, error) {
-	digits := fractionDigitsMax
-	whole := s.types&typeNumber == 0
-	var steps []int64
-	for _, l := range s.multiples {
-		m, ok := l.v.number()
-		if !ok || m.Sign() <= 0 {
-			return nil, l.wrong("a number above zero")
-		}
-		if m.IsInt() && m.Num().IsInt64() && m.Num().Int64() <= 1000 {
-			whole = true
-			steps = append(steps, m.Num().Int64())
-			continue
-		}
-		k := tenths(m)
-		if k < 0 {
-			return nil, l.refuse("only whole steps up to 1000, and 0.1, 0.01 and so on, can be kept; leave it out")
-		}
-		digits = min(digits, k)
+	steps, digits, err := s.steps()
+	if err != nil {
+		return nil, err
 	}
+	whole := s.types&typeNumber == 0 || len(steps) > 0
 	if s.least == nil && s.most == nil && len(s.multiples) == 0 {
 		if whole {
 			return call(ruleInteger), nil
@@ -191,6 +182,28 @@ func (c *schemas) emitNumber(s *spec) (*node, error) {
 		}
 	}
 	return alt(subs...), nil
+}
+
+// steps are the whole numbers of which a number is a multiple, and how many
+// digits may be behind its point.
+func (s *spec) steps() (whole []int64, digits int, err error) {
+	digits = fractionDigitsMax
+	for _, l := range s.multiples {
+		m, ok := l.v.number()
+		if !ok || m.Sign() <= 0 {
+			return nil, 0, l.wrong("a number above zero")
+		}
+		if m.IsInt() && m.Num().IsInt64() && m.Num().Int64() <= 1000 {
+			whole = append(whole, m.Num().Int64())
+			continue
+		}
+		k := tenths(m)
+		if k < 0 {
+			return nil, 0, l.refuse("only whole steps up to 1000, and 0.1, 0.01 and so on, can be kept; leave it out")
+		}
+		digits = min(digits, k)
+	}
+	return whole, digits, nil
 }
 
 // tenths is k for the number 10^-k with k from 1 to 6, and -1 for others.

@@ -30,12 +30,23 @@ func TestGreedyTakesTheLowestOfEqualTokens(t *testing.T) {
 func TestMaskIsObeyedWhateverTheLogits(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	odd := [][]float32{
-		{nan, nan, nan, nan}, {inf, inf, inf, inf}, {-inf, -inf, -inf, -inf}, {nan, inf, -inf, 0},
-		{inf, nan, nan, -inf}, {math.MaxFloat32, -math.MaxFloat32, math.MaxFloat32, -math.MaxFloat32}, {}, {0},
+		{nan, nan, nan, nan},
+		{inf, inf, inf, inf},
+		{-inf, -inf, -inf, -inf},
+		{nan, inf, -inf, 0},
+		{inf, nan, nan, -inf},
+		{math.MaxFloat32, -math.MaxFloat32, math.MaxFloat32, -math.MaxFloat32},
+		{},
+		{0},
 	}
 	params := []Params{
-		{}, {Temperature: 1}, {Temperature: 1e-5}, {Temperature: 100, TopK: 2}, {Temperature: 1, TopP: 1e-9},
-		{Temperature: 1, MinP: 1}, {Temperature: 1, TopK: 1000, TopP: 0.5},
+		{},
+		{Temperature: 1},
+		{Temperature: 1e-5},
+		{Temperature: 100, TopK: 2},
+		{Temperature: 1, TopP: 1e-9},
+		{Temperature: 1, MinP: 1},
+		{Temperature: 1, TopK: 1000, TopP: 0.5},
 		{Temperature: math.NaN(), TopP: math.NaN(), TopK: -4, MinP: -1, RepetitionPenalty: math.Inf(1)},
 		{Temperature: 1, RepetitionPenalty: 2, PresencePenalty: 1, Bias: map[int32]float32{0: inf, 1: -inf, 9: 1, -3: 1}},
 		{Temperature: 0.5, Logprobs: true, TopLogprobs: 20},
