@@ -138,7 +138,7 @@ func (s *server) export(from llama.SeqId, low, high llama.Pos) ([]byte, error) {
 	if got := llama.StateSeqGetData(s.context, s.bulk[wire.BulkStart:][:n], scratch); got != n {
 		return nil, refuse("llama.cpp wrote %d bytes of %d", got, n)
 	}
-	return wire.Size(n).Append(nil), nil
+	return sizeOf(int(n)), nil
 }
 
 // take makes a range of what was exported. The bytes are copied first: llama.cpp
@@ -170,7 +170,7 @@ func (s *server) tokenize(t wire.Text) ([]byte, error) {
 		return nil, refuse("%d tokens are too many", len(tokens))
 	}
 	copy(s.words(), tokens)
-	return wire.Size(len(tokens)).Append(nil), nil
+	return sizeOf(int(len(tokens))), nil
 }
 
 func (s *server) detokenize(t wire.Text) ([]byte, error) {
@@ -184,5 +184,11 @@ func (s *server) detokenize(t wire.Text) ([]byte, error) {
 		}
 	}
 	text := llama.Detokenize(s.vocab, tokens, false, t.Special)
-	return wire.Size(copy(s.bulk[wire.BulkStart:], text)).Append(nil), nil
+	return sizeOf(int(copy(s.bulk[wire.BulkStart:], text))), nil
+}
+
+// sizeOf encodes a size.
+func sizeOf(n int) []byte {
+	size := wire.Size(n)
+	return size.Append(nil)
 }

@@ -61,7 +61,7 @@ func start(program, folder string, model *os.File) (*helper, error) {
 	h := &helper{socket: os.NewFile(uintptr(pair[0]), "llama"), bulk: b, ended: make(chan struct{})}
 	theirs := os.NewFile(uintptr(pair[1]), "llama helper")
 	defer func() { _ = theirs.Close() }()
-	//nolint:noctx // It lives longer than any request; end kills it.
+	//nolint:noctx,gosec // It lives longer than any request, and end kills it; the program is the operator's setting.
 	c := exec.Command(program, folder)
 	c.Env = environment()
 	c.Stderr = &h.said

@@ -219,20 +219,12 @@ func (u *unit) check(w compute.Weights, o *compute.Options) error {
 	if len(w.Bytes) != 0 && !strings.HasPrefix(string(w.Bytes[:min(4, len(w.Bytes))]), "GGUF") {
 		return fmt.Errorf("%w: not a GGUF file", compute.ErrUnsupported)
 	}
-	if o.SequencesMax == 0 {
-		o.SequencesMax = 64
-	}
+	u.fill(o)
 	if o.SequencesMax < 0 || o.SequencesMax > sequencesMax {
 		return fmt.Errorf("%w: llama.cpp can keep %d sequences open, not %d", compute.ErrUnsupported, sequencesMax, o.SequencesMax)
 	}
 	if o.ContextTokens < 0 || o.ContextTokens > tokensMax || o.CacheTokens < 0 || o.CacheTokens > tokensMax {
 		return fmt.Errorf("a context of %d and a cache of %d tokens: at most %d are allowed", o.ContextTokens, o.CacheTokens, tokensMax)
-	}
-	if o.Threads == 0 {
-		o.Threads = u.threads
-	}
-	if o.Threads <= 0 || o.Threads > 1<<10 {
-		o.Threads = runtime.NumCPU()
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -240,6 +232,19 @@ func (u *unit) check(w compute.Weights, o *compute.Options) error {
 		return errClosed
 	}
 	return nil
+}
+
+// fill gives the options that were left open their values.
+func (u *unit) fill(o *compute.Options) {
+	if o.SequencesMax == 0 {
+		o.SequencesMax = 64
+	}
+	if o.Threads == 0 {
+		o.Threads = u.threads
+	}
+	if o.Threads <= 0 || o.Threads > 1<<10 {
+		o.Threads = runtime.NumCPU()
+	}
 }
 
 // wait holds a load back after failures in a row, so that a library that dies

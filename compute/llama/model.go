@@ -72,8 +72,7 @@ func (u *unit) load(ctx context.Context, h *helper, w compute.Weights, o compute
 		}
 		return nil, err
 	}
-	if l.Vocabulary == 0 || l.Vocabulary > vocabularyMax || l.ContextTokens == 0 || l.ContextTokens > tokensMax ||
-		l.CacheTokens > tokensMax || l.Width == 0 || l.Width > widthMax || l.CellBytes > cellBytesMax || l.Parameters > math.MaxInt64 {
+	if !believable(&l) {
 		h.kill()
 		return nil, h.gone(wire.ErrMalformed)
 	}
@@ -96,6 +95,13 @@ func (u *unit) load(ctx context.Context, h *helper, w compute.Weights, o compute
 		m.numbers = append(m.numbers, uint32(o.SequencesMax-1-i))
 	}
 	return m, nil
+}
+
+// believable says whether a model can be what a helper says.
+func believable(l *wire.Loaded) bool {
+	within := func(v, most uint32) bool { return v > 0 && v <= most }
+	return within(l.Vocabulary, vocabularyMax) && within(l.ContextTokens, tokensMax) && within(l.CacheTokens, tokensMax) &&
+		within(l.Width, widthMax) && l.CellBytes <= cellBytesMax && l.Parameters <= math.MaxInt64
 }
 
 // layout names how pages of a model look: exports are llama.cpp's own, so its
@@ -186,7 +192,7 @@ func (m *Model) ask(o wire.Operation, r wire.Range) error {
 	if m.closed.Load() {
 		return errClosed
 	}
-	return h.ask(context.Background(), o, limits{time: otherTime}, r, nil)
+	return h.ask(context.Background(), o, limits{time: otherTime}, &r, nil)
 }
 
 // withBulk runs f, which may use the shared memory: it holds the helper, and
@@ -208,7 +214,7 @@ func (m *Model) withBulk(f func(h *helper) error) error {
 
 // Tokenize turns a text into tokens as llama.cpp does, without any before or
 // behind them. Special tokens in the text are recognised when special is set.
-func (m *Model) Tokenize(text string, special bool) ([]int32, error) { //nolint:revive // As of all tokenizers.
+func (m *Model) Tokenize(text string, special bool) ([]int32, error) {
 	if len(text) > textBytesMax {
 		return nil, fmt.Errorf("a text of %d bytes; %d can be tokenized at once", len(text), textBytesMax)
 	}
@@ -221,7 +227,7 @@ func (m *Model) Tokenize(text string, special bool) ([]int32, error) { //nolint:
 	err := m.withBulk(func(h *helper) error {
 		copy(h.bulk.data(), text)
 		var n wire.Size
-		err := h.ask(context.Background(), wire.Tokenize, limits{time: otherTime}, wire.Text{Count: uint32(len(text)), Special: special}, &n)
+		err := h.ask(context.Background(), wire.Tokenize, limits{time: otherTime}, &wire.Text{Count: uint32(len(text)), Special: special}, &n)
 		if err != nil {
 			return err
 		}
@@ -236,7 +242,7 @@ func (m *Model) Tokenize(text string, special bool) ([]int32, error) { //nolint:
 
 // Detokenize turns tokens into text as llama.cpp does. Special tokens are
 // written as such when special is set, and are nothing otherwise.
-func (m *Model) Detokenize(tokens []int32, special bool) (string, error) { //nolint:revive // As above.
+func (m *Model) Detokenize(tokens []int32, special bool) (string, error) {
 	if len(tokens) > textBytesMax {
 		return "", fmt.Errorf("%d tokens; %d can be turned into text at once", len(tokens), textBytesMax)
 	}
@@ -244,7 +250,7 @@ func (m *Model) Detokenize(tokens []int32, special bool) (string, error) { //nol
 	err := m.withBulk(func(h *helper) error {
 		copy(h.bulk.tokens(0, len(tokens)), tokens)
 		var n wire.Size
-		err := h.ask(context.Background(), wire.Detokenize, limits{time: otherTime}, wire.Text{Count: uint32(len(tokens)), Special: special}, &n)
+		err := h.ask(context.Background(), wire.Detokenize, limits{time: otherTime}, &wire.Text{Count: uint32(len(tokens)), Special: special}, &n)
 		if err != nil {
 			return err
 		}

@@ -1,12 +1,11 @@
 package llama
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-
-	"context"
 
 	"phios/compute"
 	"phios/compute/llama/wire"
@@ -86,7 +85,7 @@ func (t *table) keeper(index int) (uint32, error) {
 }
 
 // keep notes that a keeper keeps a page, or no longer does.
-func (t *table) keep(g *page, yes bool) { //nolint:revive // A value that is kept, not a switch.
+func (t *table) keep(g *page, yes bool) {
 	t.kept[g.keeper-sequencesMax][g.index] = yes
 }
 
@@ -145,7 +144,7 @@ func (m *Model) Export(p compute.Page, w io.Writer) error {
 	err := m.withBulk(func(h *helper) error {
 		low, high := span(g.index)
 		var n wire.Size
-		err := h.ask(context.Background(), wire.Export, limits{time: otherTime}, wire.Range{Sequence: g.keeper, Low: low, High: high}, &n)
+		err := h.ask(context.Background(), wire.Export, limits{time: otherTime}, &wire.Range{Sequence: g.keeper, Low: low, High: high}, &n)
 		if err != nil {
 			return err
 		}
@@ -197,7 +196,7 @@ func (m *Model) Import(r io.Reader) (compute.Page, error) {
 	err = m.withBulk(func(h *helper) error {
 		low, high := span(int(index))
 		copy(h.bulk.data(), state)
-		return h.ask(context.Background(), wire.Import, limits{time: otherTime}, wire.Range{Sequence: keeper, Low: low, High: high, Bytes: n}, nil)
+		return h.ask(context.Background(), wire.Import, limits{time: otherTime}, &wire.Range{Sequence: keeper, Low: low, High: high, Bytes: n}, nil)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("import a page: %w", err)

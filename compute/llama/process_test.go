@@ -81,7 +81,7 @@ func attacker(attack string) {
 				}
 			}
 			if f.Operation == wire.Tokenize && attack == "tokens" {
-				payload = wire.Size(wire.BulkBytes - wire.BulkStart).Append(nil)
+				payload = sizeOf(int(wire.BulkBytes - wire.BulkStart))
 			}
 		}
 		f.Payload = payload
@@ -93,6 +93,7 @@ func attacker(attack string) {
 
 // honest is what a helper should say.
 func honest(o wire.Operation) []byte {
+	//exhaustive:ignore
 	switch o {
 	case wire.Hello:
 		g := wire.Greeting{Version: wire.Version, Library: "attack", Devices: []wire.Device{{Kind: wire.DeviceCPU, Name: "CPU", Description: "none"}}}
@@ -101,7 +102,7 @@ func honest(o wire.Operation) []byte {
 		l := wire.Loaded{Architecture: "x", Parameters: 1, Vocabulary: 100, ContextTokens: 128, Width: 8, CacheTokens: 512, CellBytes: 64, Divisible: true}
 		return l.Append(nil)
 	case wire.Tokenize, wire.Detokenize, wire.Export:
-		return wire.Size(4).Append(nil)
+		return sizeOf(int(4))
 	default:
 		return nil
 	}
@@ -368,8 +369,12 @@ func alive(pid int) bool {
 
 func TestSettingsAreChecked(t *testing.T) {
 	for _, bad := range []map[string]string{
-		{}, {"lib": "attack:none", "helper": "/nowhere/phi-llama"}, {"lib": "x", "colour": "red"},
-		{"lib": "x", "gpu-layers": "-1"}, {"lib": "x", "threads": "many"}, {"lib": "x", "helper": "/dev/null"},
+		{},
+		{"lib": "attack:none", "helper": "/nowhere/phi-llama"},
+		{"lib": "x", "colour": "red"},
+		{"lib": "x", "gpu-layers": "-1"},
+		{"lib": "x", "threads": "many"},
+		{"lib": "x", "helper": "/dev/null"},
 	} {
 		if _, err := Open(bad); err == nil {
 			t.Errorf("%v was opened", bad)
@@ -417,4 +422,10 @@ func FuzzImport(f *testing.F) {
 			t.Errorf("%d of %d pages are free", m.FreePages(), m.Describe().Pages)
 		}
 	})
+}
+
+// sizeOf encodes a size.
+func sizeOf(n int) []byte {
+	size := wire.Size(n)
+	return size.Append(nil)
 }

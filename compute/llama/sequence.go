@@ -199,20 +199,16 @@ func (s *sequence) grow(n int) {
 
 // Step runs a batch.
 func (m *Model) Step(ctx context.Context, batch []compute.Work) error {
-	works, tokens, rows, err := m.plan(batch)
+	works, err := m.plan(batch)
 	if err != nil {
 		return fmt.Errorf("step: %w", err)
-	}
-	vocabulary := m.description.Vocabulary
-	if room := wire.BulkBytes - wire.BulkStart; 4*(tokens+rows*vocabulary) > room {
-		return fmt.Errorf("step: %w: %d tokens and %d rows of logits take more than %d bytes; make smaller steps", compute.ErrUnsupported, tokens, rows, room)
 	}
 	err = m.withBulk(func(h *helper) error {
 		at := 0
 		for i := range batch {
 			at += copy(h.bulk.tokens(at, len(batch[i].Tokens)), batch[i].Tokens)
 		}
-		if err := h.ask(ctx, wire.Step, limits{time: stepTime, flag: true}, works, nil); err != nil {
+		if err := h.ask(ctx, wire.Step, limits{time: stepTime, flag: true}, &works, nil); err != nil {
 			return err
 		}
 		for i := range batch {
@@ -230,11 +226,10 @@ func (m *Model) Step(ctx context.Context, batch []compute.Work) error {
 }
 
 // plan checks a batch and says what the helper is asked.
-func (m *Model) plan(batch []compute.Work) (works wire.Works, tokens, rows int, err error) {
+func (m *Model) plan(batch []compute.Work) (wire.Works, error) {
 	if len(batch) == 0 || len(batch) > wire.WorksMax {
-		return nil, 0, 0, fmt.Errorf("%d works; from 1 to %d are allowed", len(batch), wire.WorksMax)
+		return nil, fmt.Errorf("%d works; from 1 to %d are allowed", len(batch), wire.WorksMax)
 	}
-	pages := 0
 	defer func() {
 		for i := range batch {
 			if s, ok := batch[i].Sequence.(*sequence); ok {
@@ -242,30 +237,46 @@ func (m *Model) plan(batch []compute.Work) (works wire.Works, tokens, rows int, 
 			}
 		}
 	}()
+	var works wire.Works
+	pages, words := 0, 0
 	for i := range batch {
 		w := &batch[i]
 		s, ok := w.Sequence.(*sequence)
 		if !ok || s.model != m || s.closed || s.seen {
-			return nil, 0, 0, fmt.Errorf("work %d: %w, or one that is named twice", i, errSequence)
+			return nil, fmt.Errorf("work %d: %w, or one that is named twice", i, errSequence)
 		}
 		s.seen = true
-		n := len(w.Logits) / m.description.Vocabulary
-		if len(w.Tokens) == 0 || len(w.Logits)%m.description.Vocabulary != 0 || n > len(w.Tokens) {
-			return nil, 0, 0, fmt.Errorf("work %d: %d tokens and %d logits of a vocabulary of %d", i, len(w.Tokens), len(w.Logits), m.description.Vocabulary)
+		if err := m.allow(s, w); err != nil {
+			return nil, fmt.Errorf("work %d: %w", i, err)
 		}
-		if len(w.Tokens) > m.description.ContextTokens-s.length {
-			return nil, 0, 0, fmt.Errorf("%w: %d tokens after %d; %d are the most", compute.ErrContext, len(w.Tokens), s.length, m.description.ContextTokens)
-		}
-		for _, t := range w.Tokens {
-			if t < 0 || int(t) >= m.description.Vocabulary {
-				return nil, 0, 0, fmt.Errorf("work %d: token %d is not in the vocabulary of %d", i, t, m.description.Vocabulary)
-			}
-		}
-		works = append(works, wire.Work{Sequence: s.number, Position: uint32(s.length), Tokens: uint32(len(w.Tokens)), Rows: uint32(n)})
-		tokens, rows, pages = tokens+len(w.Tokens), rows+n, pages+s.wanted(len(w.Tokens))
+		works = append(works, wire.Work{
+			Sequence: s.number, Position: uint32(s.length),
+			Tokens: uint32(len(w.Tokens)), Rows: uint32(len(w.Logits) / m.description.Vocabulary),
+		})
+		pages, words = pages+s.wanted(len(w.Tokens)), words+len(w.Tokens)+len(w.Logits)
 	}
 	if pages > len(m.pages.free) {
-		return nil, 0, 0, m.full(pages)
+		return nil, m.full(pages)
 	}
-	return works, tokens, rows, nil
+	if room := (wire.BulkBytes - wire.BulkStart) / 4; words > room {
+		return nil, fmt.Errorf("%w: %d tokens and logits; %d fit in the shared memory, make smaller steps", compute.ErrUnsupported, words, room)
+	}
+	return works, nil
+}
+
+// allow checks the work of a sequence.
+func (m *Model) allow(s *sequence, w *compute.Work) error {
+	d := &m.description
+	if len(w.Tokens) == 0 || len(w.Logits)%d.Vocabulary != 0 || len(w.Logits)/d.Vocabulary > len(w.Tokens) {
+		return fmt.Errorf("%d tokens and %d logits of a vocabulary of %d", len(w.Tokens), len(w.Logits), d.Vocabulary)
+	}
+	if len(w.Tokens) > d.ContextTokens-s.length {
+		return fmt.Errorf("%w: %d tokens after %d; %d are the most", compute.ErrContext, len(w.Tokens), s.length, d.ContextTokens)
+	}
+	for _, t := range w.Tokens {
+		if t < 0 || int(t) >= d.Vocabulary {
+			return fmt.Errorf("token %d is not in the vocabulary of %d", t, d.Vocabulary)
+		}
+	}
+	return nil
 }

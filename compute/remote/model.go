@@ -155,14 +155,9 @@ func events(r io.Reader, emit func(chunk []byte) error) error {
 			return fmt.Errorf("%w: the stream is longer than %d bytes", errAnswer, AnswerBytesMax)
 		}
 		if len(line) > 0 {
-			if rest, ok := bytes.CutPrefix(line, []byte("data:")); ok {
-				if len(data)+len(rest) > LineBytesMax {
-					return fmt.Errorf("%w: an event is longer than %d bytes", errAnswer, LineBytesMax)
-				}
-				if len(data) > 0 {
-					data = append(data, '\n')
-				}
-				data = append(data, bytes.TrimPrefix(rest, []byte(" "))...)
+			var err error
+			if data, err = join(data, line); err != nil {
+				return err
 			}
 			continue
 		}
@@ -189,6 +184,22 @@ func events(r io.Reader, emit func(chunk []byte) error) error {
 		return nil // Some leave the last blank line away.
 	}
 	return fmt.Errorf("%w: the stream ended before its [DONE]", errAnswer)
+}
+
+// join adds what a line says to the data of an event: lines of data are joined,
+// all others say nothing.
+func join(data, line []byte) ([]byte, error) {
+	rest, ok := bytes.CutPrefix(line, []byte("data:"))
+	if !ok {
+		return data, nil
+	}
+	if len(data)+len(rest) > LineBytesMax {
+		return nil, fmt.Errorf("%w: an event is longer than %d bytes", errAnswer, LineBytesMax)
+	}
+	if len(data) > 0 {
+		data = append(data, '\n')
+	}
+	return append(data, bytes.TrimPrefix(rest, []byte(" "))...), nil
 }
 
 // Embed asks for the vectors of texts, and makes them of unit length.

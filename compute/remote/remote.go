@@ -110,28 +110,7 @@ func Open(settings map[string]string) (compute.Unit, error) {
 	u := &unit{timeout: timeoutDefault, key: newSecret("")}
 	insecure := false
 	for name, value := range settings {
-		var err error
-		switch name {
-		case "url":
-			u.base, err = address(value)
-		case "key":
-			u.key, err = newSecret(value), checkKey(value)
-		case "model":
-			u.model = value
-		case "timeout":
-			u.timeout, err = time.ParseDuration(value)
-			if err != nil || u.timeout <= 0 || u.timeout > timeoutMax {
-				err = fmt.Errorf("timeout=%q: give a time up to %v, such as 5m", value, timeoutMax)
-			}
-		case "insecure":
-			insecure, err = strconv.ParseBool(value)
-			if err != nil {
-				err = errors.New("insecure: give true or false")
-			}
-		default:
-			err = fmt.Errorf("the remote unit has no setting %q; it has url, key, model, timeout, insecure", name)
-		}
-		if err != nil {
+		if err := u.set(name, value, &insecure); err != nil {
 			return nil, err
 		}
 	}
@@ -144,6 +123,31 @@ func Open(settings map[string]string) (compute.Unit, error) {
 	u.client = client(u.base)
 	u.closing, u.end = context.WithCancel(context.Background())
 	return u, nil
+}
+
+// set takes one setting.
+func (u *unit) set(name, value string, insecure *bool) (err error) {
+	switch name {
+	case "url":
+		u.base, err = address(value)
+	case "key":
+		u.key, err = newSecret(value), checkKey(value)
+	case "model":
+		u.model = value
+	case "timeout":
+		u.timeout, err = time.ParseDuration(value)
+		if err != nil || u.timeout <= 0 || u.timeout > timeoutMax {
+			return fmt.Errorf("timeout=%q: give a time up to %v, such as 5m", value, timeoutMax)
+		}
+	case "insecure":
+		*insecure, err = strconv.ParseBool(value)
+		if err != nil {
+			return errors.New("insecure: give true or false")
+		}
+	default:
+		return fmt.Errorf("the remote unit has no setting %q; it has url, key, model, timeout, insecure", name)
+	}
+	return err
 }
 
 // address reads an address. It names none of what it refuses: people put keys

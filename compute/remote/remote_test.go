@@ -100,8 +100,10 @@ func TestTheKeyIsNeverPrinted(t *testing.T) {
 		}
 	}
 	for _, settings := range []map[string]string{
-		{"url": "https://" + key + "@models.example"}, {"url": "https://models.example?key=" + key},
-		{"url": "ftp://" + key}, {"url": "https://models.example", "key": key + "\n"},
+		{"url": "https://" + key + "@models.example"},
+		{"url": "https://models.example?key=" + key},
+		{"url": "ftp://" + key},
+		{"url": "https://models.example", "key": key + "\n"},
 		{"url": "http://models.example", "key": key},
 	} {
 		if _, err := remote.Open(settings); err == nil || strings.Contains(err.Error(), key) {
@@ -355,8 +357,13 @@ func TestWhatCannotBeLoadedOrOpened(t *testing.T) {
 		t.Error("a unit that was closed has loaded")
 	}
 	for _, bad := range []map[string]string{
-		{}, {"url": "models.example"}, {"url": "https://a", "timeout": "0s"}, {"url": "https://a", "insecure": "perhaps"},
-		{"url": "https://a", "colour": "red"}, {"url": "http://10.0.0.1"}, {"url": "http://localhost.evil.example"},
+		{},
+		{"url": "models.example"},
+		{"url": "https://a", "timeout": "0s"},
+		{"url": "https://a", "insecure": "perhaps"},
+		{"url": "https://a", "colour": "red"},
+		{"url": "http://10.0.0.1"},
+		{"url": "http://localhost.evil.example"},
 	} {
 		if _, err := remote.Open(bad); err == nil {
 			t.Errorf("%v was opened", bad)

@@ -94,7 +94,6 @@ func (m *model) send(ctx context.Context, path string, body []byte) (*http.Respo
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "application/json, text/event-stream")
 	m.unit.key.sign(r.Header)
-	//nolint:gosec // The address is the operator's, of the settings.
 	return m.unit.client.Do(r)
 }
 

@@ -29,6 +29,7 @@ func shareAll(tb testing.TB, q compute.Sequence, n int) []compute.Page {
 // shareAndAdopt: pages outlive their sequence, serve any number of others, and
 // give the same as computing them again.
 func shareAndAdopt(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{})
 	leavesNothing(t, m)
 	p := m.Describe().PageTokens
@@ -74,13 +75,14 @@ func shareAndAdopt(t *testing.T, s *suite) {
 		heir.Close()
 	}
 	m.Release(-1)
-	m.Release(compute.Page(m.Describe().Pages)) //nolint:gosec // A small number.
+	m.Release(compute.Page(m.Describe().Pages))
 }
 
 // pagesOf is how many pages n tokens take.
 func pagesOf(n, p int) int { return (n + p - 1) / p }
 
 func trim(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{})
 	leavesNothing(t, m)
 	p := m.Describe().PageTokens
@@ -108,6 +110,7 @@ func trim(t *testing.T, s *suite) {
 
 // trimShared: who cuts into a page that others have, leaves theirs alone.
 func trimShared(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{})
 	leavesNothing(t, m)
 	p := m.Describe().PageTokens
@@ -133,6 +136,7 @@ func trimShared(t *testing.T, s *suite) {
 
 // exportAndImport: pages go to another model of the same kind and back.
 func exportAndImport(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{})
 	leavesNothing(t, m)
 	p := m.Describe().PageTokens
@@ -207,6 +211,7 @@ func releaseAll(m compute.Stepper, pages []compute.Page) {
 
 // hostilePages: what is imported is a stranger's.
 func hostilePages(t *testing.T, s *suite) {
+	t.Helper()
 	if !s.able.Export {
 		return
 	}
@@ -265,6 +270,7 @@ const randomSteps = 120
 // against a text that is computed anew, and the account of pages against what
 // was given up.
 func random(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{SequencesMax: 5})
 	want := s.stepper(t, compute.Options{})
 	w := walk{m: m, p: m.Describe().PageTokens, state: 42}
@@ -321,8 +327,8 @@ func (w *walk) below(n int) int {
 	z := w.state
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
-	high, _ := bits.Mul64(z^z>>31, uint64(n)) //nolint:gosec // Positive.
-	return int(high)                          //nolint:gosec // Below n.
+	high, _ := bits.Mul64(z^z>>31, uint64(n))
+	return int(high)
 }
 
 // move does one operation.

@@ -11,6 +11,7 @@ import (
 )
 
 func greedyTwice(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{})
 	leavesNothing(t, m)
 	var texts [2][]int32
@@ -26,6 +27,7 @@ func greedyTwice(t *testing.T, s *suite) {
 
 // chunkedPrefill: a text in pieces of any size is the text in one.
 func chunkedPrefill(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{})
 	tokens := text(m, 3, 90)
 	want := fresh(t, m, tokens)
@@ -43,6 +45,7 @@ func chunkedPrefill(t *testing.T, s *suite) {
 // rowsOfLogits: several rows are those of the last tokens, in order, and none
 // is wanted of a nil.
 func rowsOfLogits(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{})
 	tokens, v := text(m, 4, 40), m.Describe().Vocabulary
 	rows := make([]float32, 3*v)
@@ -61,6 +64,7 @@ func rowsOfLogits(t *testing.T, s *suite) {
 // batchAndSingle: texts of different lengths, prefilled and continued together,
 // are what they are alone.
 func batchAndSingle(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{})
 	compareBatch(t, m, s.able.Tolerance)
 }
@@ -87,6 +91,7 @@ func compareBatch(tb testing.TB, m compute.Stepper, tolerance float64) {
 
 // deterministic: to the bit, in any batch and with any number of threads.
 func deterministic(t *testing.T, s *suite) {
+	t.Helper()
 	if !s.able.Deterministic {
 		m, err := s.unit(t).Load(t.Context(), s.weights, compute.Options{Deterministic: true})
 		if err == nil {
@@ -107,6 +112,7 @@ func deterministic(t *testing.T, s *suite) {
 
 // badSteps: works that cannot be done are refused, and leave no trace.
 func badSteps(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{})
 	leavesNothing(t, m)
 	v := m.Describe().Vocabulary
@@ -118,7 +124,7 @@ func badSteps(t *testing.T, s *suite) {
 		"no tokens":          {{Sequence: q}},
 		"no sequence":        {{Tokens: []int32{1}}},
 		"a negative token":   {{Sequence: q, Tokens: []int32{1, -1}}},
-		"a token too large":  {{Sequence: q, Tokens: []int32{int32(v)}}}, //nolint:gosec // A vocabulary.
+		"a token too large":  {{Sequence: q, Tokens: []int32{int32(v)}}},
 		"half a row":         {{Sequence: q, Tokens: []int32{1}, Logits: make([]float32, v/2)}},
 		"too many rows":      {{Sequence: q, Tokens: []int32{1}, Logits: make([]float32, 2*v)}},
 		"the same twice":     {{Sequence: q, Tokens: []int32{1}}, {Sequence: q, Tokens: []int32{2}}},
@@ -139,6 +145,7 @@ func badSteps(t *testing.T, s *suite) {
 }
 
 func contextEnds(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{ContextTokens: 48})
 	q := begin(t, m)
 	if err := m.Step(t.Context(), []compute.Work{{Sequence: q, Tokens: text(m, 7, 49)}}); !errors.Is(err, compute.ErrContext) {
@@ -156,6 +163,7 @@ func contextEnds(t *testing.T, s *suite) {
 // fullAndRecovery: a full cache refuses without a trace, and takes again what
 // is given up.
 func fullAndRecovery(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{ContextTokens: 128, CacheTokens: 192})
 	leavesNothing(t, m)
 	p := m.Describe().PageTokens
@@ -192,6 +200,7 @@ func fullWant(tb testing.TB, s *suite, tokens []int32) []float32 {
 }
 
 func sequencesEnd(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{SequencesMax: 3})
 	a, _, c := begin(t, m), begin(t, m), begin(t, m)
 	if q, err := m.Open(); !errors.Is(err, compute.ErrFull) {
@@ -209,6 +218,7 @@ func sequencesEnd(t *testing.T, s *suite) {
 // cancel: a step that is cancelled leaves the lengths as they were, whether it
 // was cancelled before or in the middle.
 func cancel(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{CacheTokens: 4096})
 	leavesNothing(t, m)
 	a, b := begin(t, m), begin(t, m)
@@ -243,6 +253,7 @@ func cancel(t *testing.T, s *suite) {
 }
 
 func reportGrows(t *testing.T, s *suite) {
+	t.Helper()
 	u := s.unit(t)
 	m := s.load(t, u, compute.Options{})
 	before := u.Report()
@@ -268,6 +279,7 @@ func reportGrows(t *testing.T, s *suite) {
 
 // watched: a unit is described and reported by others while it works.
 func watched(t *testing.T, s *suite) {
+	t.Helper()
 	u := s.unit(t)
 	m := s.load(t, u, compute.Options{})
 	done := make(chan struct{})

@@ -121,7 +121,7 @@ func text(m compute.Stepper, seed, n int) []int32 {
 	v := m.Describe().Vocabulary
 	tokens := make([]int32, n)
 	for i := range tokens {
-		tokens[i] = int32(5 + (i*i*7+seed*31+i*13)%(v-5)) //nolint:gosec // Below the vocabulary.
+		tokens[i] = int32(5 + (i*i*7+seed*31+i*13)%(v-5))
 	}
 	tokens[0] = 1
 	return tokens
@@ -168,7 +168,7 @@ func greedy(tb testing.TB, m compute.Stepper, q compute.Sequence, logits []float
 		next := int32(0)
 		for i, v := range logits {
 			if v > logits[next] {
-				next = int32(i) //nolint:gosec // Below the vocabulary.
+				next = int32(i)
 			}
 		}
 		tokens = append(tokens, next)
@@ -209,6 +209,7 @@ func leavesNothing(tb testing.TB, m compute.Stepper) {
 }
 
 func describe(t *testing.T, s *suite) {
+	t.Helper()
 	u := s.unit(t)
 	if d := u.Describe(); d.Name == "" || d.Kind == "" || d.Device == "" {
 		t.Errorf("the unit does not say what it is: %+v", d)
@@ -234,6 +235,7 @@ func describe(t *testing.T, s *suite) {
 
 // badWeights: what is not a model is refused, and the unit lives.
 func badWeights(t *testing.T, s *suite) {
+	t.Helper()
 	u := s.unit(t)
 	whole := s.weights.Bytes
 	for name, b := range map[string][]byte{
@@ -261,6 +263,7 @@ func badWeights(t *testing.T, s *suite) {
 }
 
 func closeWhileLoaded(t *testing.T, s *suite) {
+	t.Helper()
 	u, err := s.open()
 	if err != nil {
 		t.Fatal(err)
@@ -283,6 +286,7 @@ func closeWhileLoaded(t *testing.T, s *suite) {
 
 // useClosed: what was closed refuses, and does not crash.
 func useClosed(t *testing.T, s *suite) {
+	t.Helper()
 	m := s.stepper(t, compute.Options{})
 	q := begin(t, m)
 	step(t, m, q, text(m, 1, 3))

@@ -134,9 +134,9 @@ type Work struct {
 type Works []Work
 
 // Append encodes it.
-func (w Works) Append(b []byte) []byte {
-	b = append32(b, uint32(len(w)))
-	for _, v := range w {
+func (w *Works) Append(b []byte) []byte {
+	b = append32(b, uint32(len(*w)))
+	for _, v := range *w {
 		b = append32(b, v.Sequence)
 		b = append32(b, v.Position)
 		b = append32(b, v.Tokens)
@@ -164,7 +164,7 @@ type Range struct {
 }
 
 // Append encodes it.
-func (r Range) Append(b []byte) []byte {
+func (r *Range) Append(b []byte) []byte {
 	for _, v := range []uint32{r.From, r.Sequence, r.Low, r.High, r.Bytes} {
 		b = append32(b, v)
 	}
@@ -190,7 +190,7 @@ type Text struct {
 }
 
 // Append encodes it.
-func (t Text) Append(b []byte) []byte { return appendBool(append32(b, t.Count), t.Special) }
+func (t *Text) Append(b []byte) []byte { return appendBool(append32(b, t.Count), t.Special) }
 
 // Decode reads it, or says that it is malformed.
 func (t *Text) Decode(b []byte) error {
@@ -206,7 +206,7 @@ func (t *Text) Decode(b []byte) error {
 type Size uint32
 
 // Append encodes it.
-func (s Size) Append(b []byte) []byte { return append32(b, uint32(s)) }
+func (s *Size) Append(b []byte) []byte { return append32(b, uint32(*s)) }
 
 // Decode reads it, or says that it is malformed.
 func (s *Size) Decode(b []byte) error {

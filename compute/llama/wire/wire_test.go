@@ -55,7 +55,7 @@ func TestHostileMessagesAreRefused(t *testing.T) {
 		t.Errorf("four thousand million devices: %v", err)
 	}
 	var r wire.Range
-	for _, bad := range []wire.Range{{Sequence: 256}, {Low: 2, High: 1}, {High: 1 << 31}, {Bytes: wire.BulkBytes}} {
+	for _, bad := range []*wire.Range{{Sequence: 256}, {Low: 2, High: 1}, {High: 1 << 31}, {Bytes: wire.BulkBytes}} {
 		if err := r.Decode(bad.Append(nil)); !errors.Is(err, wire.ErrMalformed) {
 			t.Errorf("%+v: %v", bad, err)
 		}
