@@ -18,6 +18,7 @@ func sets() []*Kernels {
 			k.name, k.features = "avx512-vnni", append(k.Features(), "avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni")
 			useQuantAVX512(&k)
 			useAttentionAVX512(&k)
+			useExpAVX512(&k)
 			k.products.kquantVNNI()
 			k.products.floatAVX512()
 			found = append(found, &k)

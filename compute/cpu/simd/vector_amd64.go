@@ -67,7 +67,10 @@ func vectorGeluMul(gate, up []float32) {
 	plainGeluMul(gate[n:], up[n:])
 }
 
-func vectorSoftmax(x []float32) {
+func vectorSoftmax(x []float32) { softmaxWith(x, expAVX2) }
+
+// softmaxWith is softmax with a kernel that sets x to e to the power of x-most.
+func softmaxWith(x []float32, power func(x *float32, n int, most float32)) {
 	n := len(x) &^ 15
 	if n == 0 {
 		plainSoftmax(x)
@@ -77,7 +80,7 @@ func vectorSoftmax(x []float32) {
 	for _, v := range x[n:] {
 		most = max(most, v)
 	}
-	expAVX2(&x[0], n, most)
+	power(&x[0], n, most)
 	var sums lanes
 	sumAVX2(&sums, &x[0], n)
 	for i, v := range x[n:] {
