@@ -42,7 +42,7 @@ type local struct {
 	tokens []int32
 	// leaves are the places of the tree at which the frame may be left with
 	// more of the token to come.
-	leaves []int32
+	leaves [treeCount][]int32
 	// deep is how many frames above its own were needed.
 	deep int32
 }
@@ -109,8 +109,8 @@ type walker struct {
 //
 // Most of a walk is inside one rule, from one plain state to the next: that is
 // done here, without the tables of stacks.
-func (w *walker) below(bitset []uint64, at int32, from point, leaves *[]int32) (deep int32) {
-	a, m, v := w.a, w.a.m, w.a.m.v
+func (w *walker) below(v *tree, bitset []uint64, at int32, from point, leaves *[]int32) (deep int32) { //nolint:revive // argument-limit: the walk's whole state
+	a, m := w.a, w.a.m
 	next, classes, class, points := m.g.next, m.g.classes, &m.g.class, w.points
 	points[v.places[at].depth] = from
 	under, room, whole := int32(-1), int32(0), false
@@ -118,7 +118,7 @@ func (w *walker) below(bitset []uint64, at int32, from point, leaves *[]int32) (
 		p := &v.places[i]
 		last := points[p.depth-1]
 		if last.state < 0 {
-			i = w.slow(bitset, i, leaves, &deep)
+			i = w.slow(v, bitset, i, leaves, &deep)
 			continue
 		}
 		if last.below != under {
@@ -132,7 +132,7 @@ func (w *walker) below(bitset []uint64, at int32, from point, leaves *[]int32) (
 		}
 		b := m.brief[to]
 		if !b.plain || int32(b.frames) > room {
-			i = w.slow(bitset, i, leaves, &deep)
+			i = w.slow(v, bitset, i, leaves, &deep)
 			continue
 		}
 		points[p.depth] = point{to, under}
@@ -148,8 +148,8 @@ func (w *walker) below(bitset []uint64, at int32, from point, leaves *[]int32) (
 }
 
 // slow is a step of the walk that calls or returns. It returns the next place.
-func (w *walker) slow(bitset []uint64, i int32, leaves *[]int32, deep *int32) int32 {
-	a, v := w.a, w.a.m.v
+func (w *walker) slow(v *tree, bitset []uint64, i int32, leaves *[]int32, deep *int32) int32 {
+	a := w.a
 	at := &v.places[i]
 	p := a.step(w.points[at.depth-1], at.value)
 	if p.none() {
@@ -184,6 +184,35 @@ func (a *stacks) needs(p point) int32 {
 	return n
 }
 
+// run is how many letters can surely follow in a state, at most shortBytesMax:
+// all letters lead to the same plain state, and so on. It also returns how many
+// frames those states need.
+func (m *machine) run(state int32) (n int, deep int32) {
+	letters := lettersOf()
+	for ; n < shortBytesMax; n++ {
+		to := int32(-1)
+		for c := ' '; c <= '~'; c++ {
+			if !letters.has(byte(c)) {
+				continue
+			}
+			next := m.g.next[int(state)*m.g.classes+int(m.g.class[c])]
+			if next < 0 || to >= 0 && next != to {
+				return n, deep
+			}
+			to = next
+		}
+		b := m.brief[to]
+		if !b.plain || !b.live {
+			return n, deep
+		}
+		if deep = max(deep, int32(b.frames)); to == state {
+			return shortBytesMax, deep
+		}
+		state = to
+	}
+	return n, deep
+}
+
 // at returns the local mask of a state.
 func (w *walker) at(state int32) *local {
 	m := w.a.m
@@ -192,7 +221,14 @@ func (w *walker) at(state int32) *local {
 	}
 	bitset := make([]uint64, m.v.Words())
 	l := &local{}
-	l.deep = w.below(bitset, 0, point{state, setBelow}, &l.leaves)
+	run, deep := m.run(state)
+	l.deep = deep
+	copy(bitset, m.v.short[run])
+	for i := range m.v.trees {
+		if i != treeShort || run < shortBytesMax {
+			l.deep = max(l.deep, w.below(&m.v.trees[i], bitset, 0, point{state, setBelow}, &l.leaves[i]))
+		}
+	}
 	count := 0
 	for _, x := range bitset {
 		count += bits.OnesCount64(x)
@@ -205,7 +241,7 @@ func (w *walker) at(state int32) *local {
 			}
 		}
 	}
-	size := int64(8*len(l.bits) + 4*len(l.tokens) + 4*len(l.leaves) + 64)
+	size := int64(8*len(l.bits) + 4*len(l.tokens) + 4*len(l.leaves[0]) + 4*len(l.leaves[1]) + 64)
 	if m.used.Add(size) > localBytesMax {
 		m.used.Add(-size)
 		return l
@@ -232,7 +268,9 @@ func (w *walker) frame(bitset []uint64, f frame) {
 	}
 	l := w.at(f.state)
 	if a.sets[f.below].depth+l.deep > DepthMax {
-		w.below(bitset, 0, point(f), nil) // near the limit only the whole walk knows
+		for i := range a.m.v.trees { // near the limit only the whole walk knows
+			w.below(&a.m.v.trees[i], bitset, 0, point(f), nil)
+		}
 		return
 	}
 	for i, x := range l.bits {
@@ -241,7 +279,7 @@ func (w *walker) frame(bitset []uint64, f frame) {
 	for _, t := range l.tokens {
 		bitset[t>>6] |= 1 << (t & 63)
 	}
-	if len(l.leaves) == 0 {
+	if len(l.leaves[0])+len(l.leaves[1]) == 0 {
 		return
 	}
 	under := setNone
@@ -252,7 +290,9 @@ func (w *walker) frame(bitset []uint64, f frame) {
 		return
 	}
 	from := a.pointOf(under)
-	for _, at := range l.leaves {
-		w.below(bitset, at, from, nil)
+	for i, list := range l.leaves {
+		for _, at := range list {
+			w.below(&a.m.v.trees[i], bitset, at, from, nil)
+		}
 	}
 }

@@ -21,9 +21,36 @@ type Vocabulary struct {
 	end    []int32
 	single byteSet // bytes that are pieces of their own
 
+	deep int // the longest piece
+
+	// Short pieces of letters are a tree of their own: inside a string all of
+	// them are allowed, which is seen without a walk (llguidance calls such a
+	// part of the vocabulary a slice).
+	trees [treeCount]tree
+	short [shortBytesMax + 1][]uint64 // masks of tree 0, by the greatest length
+}
+
+const (
+	treeShort = iota
+	treeOther
+	treeCount
+
+	shortBytesMax = 16
+)
+
+// lettersOf are the bytes of the tree of short pieces: what a JSON string holds
+// as it is.
+func lettersOf() (s byteSet) {
+	s.add(' ', '!')
+	s.add('#', '[')
+	s.add(']', '~')
+	return s
+}
+
+// tree is pieces laid flat.
+type tree struct {
 	places []place
 	token  []int32 // of all places, one after the other
-	deep   int     // the longest piece
 }
 
 // place is a node of the tree.
@@ -47,6 +74,7 @@ func NewVocabulary(pieces [][]byte, end []int32) *Vocabulary {
 			continue
 		}
 		v.pieces[i] = bytes.Clone(p)
+		v.deep = max(v.deep, len(p))
 		order = append(order, int32(i))
 		if len(p) == 1 {
 			v.single.add(p[0], p[0])
@@ -58,12 +86,35 @@ func NewVocabulary(pieces [][]byte, end []int32) *Vocabulary {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int32) int { return bytes.Compare(v.pieces[a], v.pieces[b]) })
-	v.lay(order)
+	v.slice(order)
 	return v
 }
 
+// slice divides the tokens, which are in the order of their pieces, into trees.
+func (v *Vocabulary) slice(order []int32) {
+	letters := lettersOf()
+	var parts [treeCount][]int32
+	for i := range v.short {
+		v.short[i] = make([]uint64, v.Words())
+	}
+	for _, t := range order {
+		p := v.pieces[t]
+		if len(p) > shortBytesMax || slices.ContainsFunc(p, func(b byte) bool { return !letters.has(b) }) {
+			parts[treeOther] = append(parts[treeOther], t)
+			continue
+		}
+		parts[treeShort] = append(parts[treeShort], t)
+		for n := len(p); n <= shortBytesMax; n++ {
+			v.short[n][t>>6] |= 1 << (t & 63)
+		}
+	}
+	for i := range v.trees {
+		v.trees[i].lay(v.pieces, parts[i])
+	}
+}
+
 // lay makes the flat tree of tokens in the order of their pieces.
-func (v *Vocabulary) lay(order []int32) {
+func (v *tree) lay(pieces [][]byte, order []int32) {
 	v.places = []place{{}}
 	var open []int32 // the places on the way to the last piece
 	var last []byte
@@ -74,7 +125,7 @@ func (v *Vocabulary) lay(order []int32) {
 		}
 	}
 	for _, t := range order {
-		p := v.pieces[t]
+		p := pieces[t]
 		common := 0
 		for common < min(len(p), len(last)) && p[common] == last[common] {
 			common++
@@ -87,7 +138,6 @@ func (v *Vocabulary) lay(order []int32) {
 		v.places[len(v.places)-1].tokens = true
 		v.token = append(v.token, t)
 		last = p
-		v.deep = max(v.deep, len(p))
 	}
 	closeTo(0)
 	v.places[0].skip = int32(len(v.places))
