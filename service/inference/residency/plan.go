@@ -125,24 +125,8 @@ func (m *Manager[R]) refuse(w *waiter[R], err error) {
 // waiter has waited long enough.
 func (m *Manager[R]) makeRoom(w *waiter[R], u *unit[R], now time.Time, again func(time.Duration)) {
 	free := m.bound(u) - u.used
-	var may []*slot[R]
-	for _, s := range u.slots {
-		switch {
-		case s.state == closing, s.state == draining:
-			free += s.want.Bytes // is on its way out already
-		case s.state == ready && !s.pinned:
-			may = append(may, s)
-		}
-	}
-	slices.SortFunc(may, func(s, t *slot[R]) int {
-		if (s.leases == 0) != (t.leases == 0) {
-			if s.leases == 0 {
-				return -1
-			}
-			return 1
-		}
-		return s.used.Compare(t.used)
-	})
+	may, leaving := m.removable(u)
+	free += leaving
 	due := m.due(w)
 	for _, s := range may {
 		if free >= w.want.Bytes {
@@ -176,6 +160,29 @@ func (m *Manager[R]) makeRoom(w *waiter[R], u *unit[R], now time.Time, again fun
 			Remedy: "unpin or unload a model",
 		})
 	}
+}
+
+// removable are the models of a unit that may be taken out, idle ones first,
+// least recently used first, and how much is on its way out already.
+func (m *Manager[R]) removable(u *unit[R]) (may []*slot[R], leaving uint64) {
+	for _, s := range u.slots {
+		switch {
+		case s.state == closing, s.state == draining:
+			leaving += s.want.Bytes
+		case s.state == ready && !s.pinned:
+			may = append(may, s)
+		}
+	}
+	slices.SortFunc(may, func(s, t *slot[R]) int {
+		if (s.leases == 0) != (t.leases == 0) {
+			if s.leases == 0 {
+				return -1
+			}
+			return 1
+		}
+		return s.used.Compare(t.used)
+	})
+	return may, leaving
 }
 
 // due is when a waiter's turn comes although others are busy.

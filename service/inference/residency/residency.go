@@ -214,12 +214,13 @@ func (m *Manager[R]) Acquire(ctx context.Context, w Want) (*Lease[R], error) {
 	case <-at.ready:
 		return at.lease, at.err
 	case <-ctx.Done():
-		return m.leave(at, ctx.Err())
+		m.leave(at)
+		return nil, ctx.Err()
 	}
 }
 
 // leave takes a waiter out whose caller has gone.
-func (m *Manager[R]) leave(at *waiter[R], why error) (*Lease[R], error) {
+func (m *Manager[R]) leave(at *waiter[R]) {
 	m.mu.Lock()
 	for i, w := range m.waiting {
 		if w == at {
@@ -232,7 +233,6 @@ func (m *Manager[R]) leave(at *waiter[R], why error) (*Lease[R], error) {
 	if lease != nil {
 		lease.Release()
 	}
-	return nil, why
 }
 
 // Release gives the lease up. Doing it again does nothing.

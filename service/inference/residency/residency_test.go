@@ -240,6 +240,7 @@ func TestFailures(t *testing.T) {
 // agents is a load of agents that ask one of two models after the other, think,
 // and ask again. It returns the swaps and the times to the first token.
 func agents(t *testing.T, o residency.Options[*resident]) (swaps uint64, first []time.Duration) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		const load, answer = 3 * time.Second, 80 * time.Millisecond
 		m := begin(t, o, load)

@@ -72,7 +72,11 @@ func (s *Scheduler) abandon(why error) {
 	for len(s.running) > 0 {
 		s.fail(s.running[len(s.running)-1], why)
 	}
-	s.tree.Evict(s.tree.Pages())
+	for s.tree.Evict(parkStep) > 0 {
+		if s.o.Park != nil {
+			s.o.Park.Wait()
+		}
+	}
 	s.show()
 }
 

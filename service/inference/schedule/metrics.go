@@ -57,6 +57,47 @@ func (m *Metrics) add(t *Task) {
 	}
 }
 
+// Add adds the counters of another, such as those of the same model before it
+// was unloaded. The state stays.
+func (m *Metrics) Add(o Metrics) {
+	m.Steps += o.Steps
+	m.StepTime += o.StepTime
+	m.Works += o.Works
+	m.WorksMax = max(m.WorksMax, o.WorksMax)
+	m.Windows += o.Windows
+	m.Joined += o.Joined
+	m.StepFault += o.StepFault
+	m.PrefillTokens += o.PrefillTokens
+	m.DecodeTokens += o.DecodeTokens
+	m.CachedTokens += o.CachedTokens
+	m.RecomputedTokens += o.RecomputedTokens
+	m.Admitted += o.Admitted
+	m.Aged += o.Aged
+	m.Preempted += o.Preempted
+	m.Refused += o.Refused
+	m.Stop += o.Stop
+	m.Length += o.Length
+	m.Budget += o.Budget
+	m.Deadline += o.Deadline
+	m.Cancelled += o.Cancelled
+	m.Failed += o.Failed
+	m.Queue.merge(&o.Queue)
+	m.FirstToken.merge(&o.FirstToken)
+	m.Joules += o.Joules
+	m.Prefix.Asked += o.Prefix.Asked
+	m.Prefix.Hit += o.Prefix.Hit
+	m.Prefix.Stored += o.Prefix.Stored
+	m.Prefix.Evicted += o.Prefix.Evicted
+	m.Prefix.Refused += o.Prefix.Refused
+}
+
+func (h *Histogram) merge(o *Histogram) {
+	for i := range h.Counts {
+		h.Counts[i] += o.Counts[i]
+	}
+	h.Sum += o.Sum
+}
+
 // Histogram counts times by powers of two of a millisecond: bucket i holds what
 // took less than 2^i ms, the last whatever took longer.
 type Histogram struct {

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"cmp"
+	"io"
 	"slices"
 
 	"phios/api/inference"
@@ -148,7 +149,7 @@ func (s *Scheduler) share(t *Task) {
 // evicted is told of each page that leaves the tree.
 func (s *Scheduler) evicted(v prefix.Victim) {
 	if s.o.Park != nil {
-		s.o.Park.Save(v, func(to Sink) error { return s.model.Export(v.Page, to) })
+		s.o.Park.Save(v, func(to io.Writer) error { return s.model.Export(v.Page, to) })
 	}
 	s.model.Release(v.Page)
 }

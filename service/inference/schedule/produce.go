@@ -1,17 +1,10 @@
 package schedule
 
 import (
-	"io"
 	"slices"
 
 	"phios/api/inference"
 	"phios/compute/sample"
-)
-
-// Sink and Source are where pages are saved and where they come from.
-type (
-	Sink   = io.Writer
-	Source = io.Reader
 )
 
 // choose samples the next token of each member that has logits.
@@ -111,8 +104,8 @@ func (t *Task) close(why inference.Reason) {
 	cut := why == inference.ReasonLength || why == inference.ReasonBudget || why == inference.ReasonDeadline
 	if t.r.Constraint != nil && cut && t.usage.CompletionTokens > 0 {
 		// The decoder may hold back half a character, which the end completes.
-		tail := slices.Clone(t.raw[min(t.streamed, len(t.raw)):])
-		t.give(inference.Delta{Text: t.stops.Flush() + string(tail) + t.r.Constraint.Finish()})
+		tail := append(slices.Clone(t.raw[min(t.streamed, len(t.raw)):]), t.r.Constraint.Finish()...)
+		t.give(inference.Delta{Text: t.stops.Flush() + string(tail)})
 		return
 	}
 	shown, stopped := t.stops.Write(t.text.Flush())

@@ -26,6 +26,7 @@ package schedule
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -52,14 +53,16 @@ type Tokens interface {
 }
 
 // Park keeps pages that leave the cache. Its methods are called by the
-// scheduler's goroutine and must not wait for a disk.
+// scheduler's goroutine.
 type Park interface {
-	// Save offers a page that is about to leave. write, called at most once
-	// and before Save returns, writes what it holds.
-	Save(v prefix.Victim, write func(to Sink) error)
+	// Save offers a page that is about to leave, and does not wait for a disk.
+	// write, called at most once and before Save returns, writes what it holds.
+	Save(v prefix.Victim, write func(to io.Writer) error)
 	// Open finds the saved page of a chain whose tokens are these. It returns
-	// nil when there is none.
-	Open(c prefix.Chain, tokens []int32) Source
+	// nil when there is none. It may read a file.
+	Open(c prefix.Chain, tokens []int32) io.Reader
+	// Wait waits until what was saved is where it stays.
+	Wait()
 }
 
 // Options are the bounds of a scheduler. Zero values stand for the usual.
@@ -94,7 +97,8 @@ const (
 	chunkMin     = 16 // tokens of a prompt that a step takes at least
 	agedShare    = 8
 	accountsMax  = inference.RequestsQueuedMax + sequencesMax
-	faultsMax    = 3 // how often a step may fail in a row before its texts are ended
+	parkStep     = 16 // pages that are parked at once when a model is unloaded
+	faultsMax    = 3  // how often a step may fail in a row before its texts are ended
 )
 
 func (o Options) filled(d compute.ModelDescription) Options {
@@ -241,7 +245,11 @@ func (s *Scheduler) Run(ctx context.Context, t *Task, emit func(inference.Delta)
 			}
 		case <-gone:
 			gone = nil
-			s.cancel(t, inference.ReasonCancelled)
+			why := inference.ReasonCancelled
+			if d := t.r.Deadline; !d.IsZero() && !s.o.Now().Before(d) {
+				why = inference.ReasonDeadline // The caller's context may keep the same time.
+			}
+			s.cancel(t, why)
 		case <-limit:
 			limit = nil
 			s.cancel(t, inference.ReasonDeadline)

@@ -163,6 +163,7 @@ func TestHammer(t *testing.T) {
 }
 
 func hammer(t *testing.T, seed uint64) {
+	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 1))
 	m := newArithmetic([]int{24, 64, 256}[seed%3])
 	m.base, m.each = 2*time.Millisecond, 100*time.Microsecond

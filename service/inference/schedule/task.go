@@ -22,7 +22,7 @@ type Constraint interface {
 	// Done reports that nothing may follow.
 	Done() bool
 	// Finish returns what makes the text valid when nothing more is generated.
-	Finish() string
+	Finish() []byte
 }
 
 // Request is what a task runs.
@@ -36,6 +36,8 @@ type Request struct {
 	Constraint Constraint
 	Priority   int
 	Deadline   time.Time
+	// Came is when it was asked; zero is when it is first run.
+	Came time.Time
 }
 
 // Task is a request under way. It outlives the scheduler that runs it, so that
@@ -88,7 +90,6 @@ type place struct {
 	account   *account
 	promised  int // pages that this step will take
 	chunk     int // tokens that this step computes
-	preempted int
 	old       int // tokens that were computed before and are again
 }
 
@@ -102,6 +103,7 @@ func (s *Scheduler) NewTask(r *Request) *Task {
 		stops:   sample.NewStops(r.Stop),
 		text:    s.tokens.Stream(),
 		signal:  make(chan struct{}, 1),
+		timing:  timing{came: r.Came},
 	}
 	t.sampler.Prompt(r.Prompt)
 	t.usage.PromptTokens = len(r.Prompt)

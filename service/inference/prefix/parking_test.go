@@ -1,0 +1,163 @@
+package prefix_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"phios/abi"
+	"phios/service/inference/prefix"
+)
+
+func park(tb testing.TB, dir string, bytesMax int64) *prefix.Parking {
+	tb.Helper()
+	p, err := prefix.OpenParking(dir, bytesMax)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+func victim(l abi.Label, tokens ...int32) prefix.Victim {
+	parent := prefix.Root(l)
+	return prefix.Victim{Label: l, Parent: parent, Chain: parent.Next(tokens), Tokens: tokens}
+}
+
+func save(l *prefix.Lot, v prefix.Victim, content string) {
+	l.Save(v, func(w io.Writer) error { _, err := io.WriteString(w, content); return err })
+	l.Wait()
+}
+
+func read(l *prefix.Lot, v prefix.Victim) string {
+	from := l.Open(v.Chain, v.Tokens)
+	if from == nil {
+		return ""
+	}
+	b, _ := io.ReadAll(from)
+	return string(b)
+}
+
+func TestParking(t *testing.T) {
+	dir := t.TempDir()
+	p := park(t, dir, 0)
+	one, two := p.For([32]byte{1}), p.For([32]byte{2})
+	a, b := abi.Label{Readers: 1}, abi.Label{Readers: 2}
+	save(one, victim(a, 1, 2), "content")
+	if got := read(one, victim(a, 1, 2)); got != "content" {
+		t.Errorf("read %q", got)
+	}
+	for name, got := range map[string]string{
+		"another layout": read(two, victim(a, 1, 2)), "another label": read(one, victim(b, 1, 2)), "another text": read(one, victim(a, 1, 3)),
+	} {
+		if got != "" {
+			t.Errorf("%s read %q", name, got)
+		}
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p = park(t, dir, 0)
+	one = p.For([32]byte{1})
+	if got := read(one, victim(a, 1, 2)); got != "content" {
+		t.Errorf("after a restart %q", got)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "notes.txt")); err != nil {
+		t.Error("a file that is no page was removed")
+	}
+}
+
+func TestParkingIsBounded(t *testing.T) {
+	p := park(t, t.TempDir(), 2000)
+	l := p.For([32]byte{})
+	for i := range int32(50) {
+		save(l, victim(abi.Label{}, i), "hundred bytes of content, or about as many as that, so that some have to go again before the end")
+		if i > 0 && read(l, victim(abi.Label{}, 0)) == "" {
+			t.Fatal("the page that is used most was removed")
+		}
+	}
+	m := p.Metrics()
+	files, err := os.ReadDir(filepath.Dir(fileOf(t, p, l)))
+	if err != nil || m.Bytes > 2000 || m.Files > 10 || len(files) != m.Files {
+		t.Errorf("%+v, %d files", m, len(files))
+	}
+}
+
+func fileOf(tb testing.TB, _ *prefix.Parking, l *prefix.Lot) string {
+	tb.Helper()
+	dir := prefix.FolderOf(l)
+	all, err := filepath.Glob(filepath.Join(dir, "*.page"))
+	if err != nil || len(all) == 0 {
+		tb.Fatal("there is no file")
+	}
+	return all[0]
+}
+
+// TestDamagedPages changes each byte of a file, cuts it at each length, and puts
+// the file of another text in its place.
+func TestDamagedPages(t *testing.T) {
+	dir := t.TempDir()
+	v := victim(abi.Label{}, 5, 6)
+	p := park(t, dir, 0)
+	l := p.For([32]byte{})
+	save(l, v, "content")
+	at := fileOf(t, p, l)
+	whole, err := os.ReadFile(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(what string, b []byte) {
+		t.Helper()
+		if err := os.WriteFile(at, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		q := park(t, dir, 0)
+		if got := read(q.For([32]byte{}), v); got != "" {
+			t.Errorf("%s: read %q", what, got)
+		}
+		if m := q.Metrics(); m.Damaged != 1 {
+			t.Errorf("%s: %+v", what, m)
+		}
+		if _, err := os.Stat(at); err == nil {
+			t.Errorf("%s: the file is still there", what)
+		}
+	}
+	for i := range whole {
+		changed := bytes.Clone(whole)
+		changed[i] ^= 1
+		try("changed", changed)
+		try("cut", whole[:i])
+	}
+	other := victim(abi.Label{}, 7, 8)
+	save(l, other, "of another")
+	foreign, err := os.ReadFile(fileOf(t, p, l))
+	if err != nil {
+		t.Fatal(err)
+	}
+	try("of another text", foreign)
+}
+
+func FuzzParkedPage(f *testing.F) {
+	v := victim(abi.Label{}, 5, 6)
+	p := park(f, f.TempDir(), 0)
+	l := p.For([32]byte{})
+	save(l, v, "content")
+	whole, err := os.ReadFile(fileOf(f, p, l))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole[:len(whole)-32])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		sum := sha256.Sum256(b) // whoever can write files can write checksums
+		content, err := prefix.Decode(append(b, sum[:]...), [32]byte{}, v.Chain, v.Tokens)
+		if err == nil && len(content) > len(b) {
+			t.Errorf("%d bytes of %d", len(content), len(b))
+		}
+	})
+}
