@@ -57,15 +57,20 @@ func plainRowsQ6K(_ *Kernels, m *Matrix, in *Input, t int, out []float32, lo, hi
 	plainRowsK(m, in, t, out, lo, hi, dotQ6KPlain)
 }
 
-// leastPlain is the float part of a superblock of Q4_K or Q5_K.
+// leastPlain is the term of a superblock of Q4_K or Q5_K with these scaled dots.
 func leastPlain(block []byte, dots int32, sums *[sumsEach]int16, input float32) float32 {
-	d := tensor.HalfToFloat(binary.LittleEndian.Uint16(block)) * input
-	dmin := tensor.HalfToFloat(binary.LittleEndian.Uint16(block[2:])) * input
 	var least int32
 	for g, n := range sums {
 		_, m := sixBits(block[4:16], g/2)
 		least += m * int32(n)
 	}
+	return leastTerm(block, dots, least, input)
+}
+
+// leastTerm is the float part of it, with these scaled sums.
+func leastTerm(block []byte, dots, least int32, input float32) float32 {
+	d := tensor.HalfToFloat(binary.LittleEndian.Uint16(block)) * input
+	dmin := tensor.HalfToFloat(binary.LittleEndian.Uint16(block[2:])) * input
 	return float32(d*float32(dots)) - float32(dmin*float32(least))
 }
 
