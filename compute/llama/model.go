@@ -146,6 +146,9 @@ func format(fileType uint32) tensor.Format {
 // Describe says what was loaded.
 func (m *Model) Describe() compute.ModelDescription { return m.description }
 
+// Process is the number of the helper's process, for those who measure it.
+func (m *Model) Process() int { return m.helper.pid }
+
 // Pin locks the caller's mapping of the weights. It is of the same file as the
 // helper's, so the pages are the same.
 func (m *Model) Pin(pinned bool) error { //nolint:revive // The contract has it.
