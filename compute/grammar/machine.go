@@ -109,7 +109,7 @@ type walker struct {
 //
 // Most of a walk is inside one rule, from one plain state to the next: that is
 // done here, without the tables of stacks.
-func (w *walker) below(v *tree, bitset []uint64, at int32, from point, leaves *[]int32) (deep int32) { //nolint:revive // argument-limit: the walk's whole state
+func (w *walker) below(v *tree, bitset []uint64, at int32, from point, leaves *[]int32) (deep int32) {
 	a, m := w.a, w.a.m
 	next, classes, class, points := m.g.next, m.g.classes, &m.g.class, w.points
 	points[v.places[at].depth] = from

@@ -15,7 +15,7 @@ const (
 	RepeatMax      = 1 << 16
 	NestingMax     = 128
 	// workMax bounds the steps of making automata deterministic.
-	workMax = 1 << 25
+	workMax = 1 << 24
 	// finishBytesMax bounds the shortest completion of a rule.
 	finishBytesMax = 1 << 20
 )

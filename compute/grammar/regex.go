@@ -174,11 +174,18 @@ func letters(re *syntax.Regexp) *node {
 // class is the characters of pairs of bounds.
 func class(pairs []rune) *node {
 	var subs []*node
+	known := spans{}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		subs = append(subs, runes(pairs[i], pairs[i+1]))
+		subs = append(subs, known.runes(pairs[i], pairs[i+1])...)
 	}
 	return alt(subs...)
 }
+
+// spans are the nodes of ranges of bytes that were made: characters share the
+// nodes, and so the states, of their last bytes.
+type spans map[[2]byte]*node
+
+func runes(lo, hi rune) *node { return alt(spans{}.runes(lo, hi)...) }
 
 func anyRune() *node { return runes(0, utf8.MaxRune) }
 
@@ -186,27 +193,27 @@ func anyRune() *node { return runes(0, utf8.MaxRune) }
 // which are none. The range is cut where the length changes, then where the
 // bytes behind the first do not run through all values; this is the
 // construction of Russ Cox's and Ken Thompson's grep.
-func runes(lo, hi rune) *node {
+func (k spans) runes(lo, hi rune) []*node {
 	var subs []*node
 	for _, part := range [][2]rune{{0, 0x7F}, {0x80, 0x7FF}, {0x800, 0xD7FF}, {0xE000, 0xFFFF}, {0x10000, utf8.MaxRune}} {
 		if l, h := max(lo, part[0]), min(hi, part[1]); l <= h {
-			subs = append(subs, sameLength(l, h)...)
+			subs = append(subs, k.sameLength(l, h)...)
 		}
 	}
-	return alt(subs...)
+	return subs
 }
 
-func sameLength(lo, hi rune) []*node {
+func (k spans) sameLength(lo, hi rune) []*node {
 	for i := 1; i < utf8.RuneLen(lo); i++ {
 		low := rune(1)<<(6*i) - 1 // the bits of the last i bytes
 		if lo&^low == hi&^low {
 			continue
 		}
 		if lo&low != 0 {
-			return append(sameLength(lo, lo|low), sameLength((lo|low)+1, hi)...)
+			return append(k.sameLength(lo, lo|low), k.sameLength((lo|low)+1, hi)...)
 		}
 		if hi&low != low {
-			return append(sameLength(lo, hi&^low-1), sameLength(hi&^low, hi)...)
+			return append(k.sameLength(lo, hi&^low-1), k.sameLength(hi&^low, hi)...)
 		}
 	}
 	var a, b [utf8.UTFMax]byte
@@ -214,7 +221,11 @@ func sameLength(lo, hi rune) []*node {
 	utf8.EncodeRune(b[:], hi)
 	subs := make([]*node, n)
 	for i := range n {
-		subs[i] = span(a[i], b[i])
+		key := [2]byte{a[i], b[i]}
+		if k[key] == nil {
+			k[key] = span(a[i], b[i])
+		}
+		subs[i] = k[key]
 	}
 	return []*node{seq(subs...)}
 }

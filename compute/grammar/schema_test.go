@@ -68,7 +68,7 @@ var schemasTable = []string{
 	`{"type":"integer","minimum":-17,"maximum":1234}`, `{"type":"integer","multipleOf":7,"minimum":-100,"maximum":1000}`,
 	`{"type":"number","minimum":0,"maximum":1}`, `{"type":"number","exclusiveMinimum":-3,"exclusiveMaximum":2.5}`, `{"type":"number","multipleOf":0.01}`,
 	`{"type":"number","exclusiveMinimum":0,"exclusiveMaximum":1}`,
-	`{"type":"string","minLength":2,"maxLength":5}`, `{"type":"string","pattern":"^[a-z]{2,4}$"}`, `{"type":"string","pattern":"a\\db"}`,
+	`{"type":"string","minLength":2,"maxLength":5}`, `{"type":"string","maxLength":100000}`, `{"type":"string","pattern":"^[a-z]{2,4}$"}`, `{"type":"string","pattern":"a\\db"}`,
 	`{"type":"string","pattern":"^(a|b\"|\\\\)+$","maxLength":4}`, `{"type":"string","pattern":"^a|z$","minLength":3}`,
 	`{"type":"string","format":"date"}`, `{"type":"string","format":"time"}`, `{"type":"string","format":"date-time"}`, `{"type":"string","format":"uuid"}`,
 	`{"type":"string","format":"email"}`, `{"type":"string","format":"ipv4"}`, `{"type":"string","format":"ipv6"}`, `{"type":"string","format":"hostname"}`,
