@@ -7,8 +7,8 @@
 //	SI  weights, runs on over the rows  R8  values of the input, int8
 //	R9  scales of the input, float32    R10 its sums of 16, int16
 //	R11 superblocks in a row            R12 rows left
-//	X0  the row's dot product so far    Z16… what a superblock needs
-//	Z24…Z31 constants
+//	X0  the row's dot product so far    Z1…Z25 what superblocks need
+//	Z13…Z15, Z26…Z31 (Q6_K: Z24…Z31) constants
 //
 // Everything within a superblock is integer and exact; float32 enters once
 // a superblock, through the same six operations in every kernel of the package
