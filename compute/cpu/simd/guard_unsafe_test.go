@@ -98,8 +98,9 @@ func TestNoAllocations(t *testing.T) {
 			m := weights(t, k, r, f, rows, columns)
 			x, in, out := normal(r, inputs*columns), NewInput(inputs, columns), make([]float32, inputs*rows)
 			y := normal(r, columns)
-			// The pool of panels may be emptied by the collector in between.
-			if n := testing.AllocsPerRun(20, func() {
+			// Under the race detector a pool loses a quarter of what it is given,
+			// which over many runs is below one each.
+			if n := testing.AllocsPerRun(100, func() {
 				k.Quantize(in, f, x, inputs, columns)
 				k.Multiply(&m, in, out, rows, 0, rows)
 				k.Quantize(in, f, x, 1, columns)
