@@ -68,7 +68,7 @@ func TestTreeIsAModelOfItself(t *testing.T) {
 	stored := map[string]compute.Page{}
 	key := func(l abi.Label, tokens []int32) string { b, _ := json.Marshal([]any{l, tokens}); return string(b) }
 	held := map[compute.Page]bool{}
-	var whole = map[compute.Page]string{}
+	whole := map[compute.Page]string{}
 	tree := prefix.New(prefix.Options{PageTokens: 2, PagesMax: 40, Evict: func(v prefix.Victim) {
 		if !held[v.Page] {
 			t.Fatalf("page %d left twice", v.Page)
@@ -157,7 +157,7 @@ func trace(tb testing.TB) [][]int32 {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	z, err := gzip.NewReader(f)
 	if err != nil {
 		tb.Fatal(err)

@@ -58,7 +58,7 @@ func (r *Registry) sized(size, done int64) error {
 	if err := syscall.Statfs(r.dir, &at); err != nil {
 		return nil //nolint:nilerr // Not every file system tells; a full disk is then found by writing.
 	}
-	if free := int64(at.Bavail) * int64(at.Bsize); size-done > free {
+	if free := int64(at.Bavail) * at.Bsize; size-done > free {
 		return fmt.Errorf("it needs %d bytes and the disk has %d free; make room, or choose another folder: %w", size-done, free, syscall.ENOSPC)
 	}
 	return nil

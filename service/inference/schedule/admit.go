@@ -92,8 +92,8 @@ func (s *Scheduler) cachedMax(t *Task) int { return (len(t.tokens) - 1) / s.abou
 
 // yield makes room for a task by taking the pages of one of less priority.
 func (s *Scheduler) yield(t *Task) bool {
-	for i := len(s.running) - 1; i >= 0; i-- {
-		if v := s.running[i]; v.rank < t.r.Priority {
+	for _, v := range slices.Backward(s.running) {
+		if v.rank < t.r.Priority {
 			s.preempt(v)
 			return true
 		}

@@ -52,14 +52,14 @@ func (s *Scheduler) receive() error {
 
 // expire ends what its callers do not want any more.
 func (s *Scheduler) expire() {
-	for i := len(s.queue.waiting) - 1; i >= 0; i-- {
-		if why := s.queue.waiting[i].asked(); why != "" {
+	for i, t := range slices.Backward(s.queue.waiting) {
+		if why := t.asked(); why != "" {
 			s.finish(s.queue.drop(i), why)
 		}
 	}
-	for i := len(s.running) - 1; i >= 0; i-- {
-		if why := s.running[i].asked(); why != "" {
-			s.finish(s.running[i], why)
+	for _, t := range slices.Backward(s.running) {
+		if why := t.asked(); why != "" {
+			s.finish(t, why)
 		}
 	}
 }

@@ -70,17 +70,17 @@ func (q *queue) spend(t *Task, d time.Duration) {
 // advance raises the floor to where the least served account stands and forgets
 // accounts that nobody uses and that are no longer ahead.
 func (q *queue) advance() {
-	least, any := ^uint64(0), false
+	least, some := ^uint64(0), false
 	for _, a := range q.accounts {
 		if a.active > 0 {
-			least, any = min(least, a.had), true
+			least, some = min(least, a.had), true
 		}
 	}
-	if any {
+	if some {
 		q.floor = max(q.floor, least)
 	}
 	for name, a := range q.accounts {
-		if a.active == 0 && (a.had <= q.floor || !any) {
+		if a.active == 0 && (a.had <= q.floor || !some) {
 			delete(q.accounts, name)
 		}
 	}

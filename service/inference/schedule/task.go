@@ -81,16 +81,16 @@ type timing struct {
 
 // place is a task's place in a scheduler.
 type place struct {
-	seq       compute.Sequence
-	lease     prefix.Lease
-	shared    int  // pages of it that were put into the tree
-	private   bool // the tree had no room: no more are put
-	number    uint64
-	rank      int // how important it is among those that run
-	account   *account
-	promised  int // pages that this step will take
-	chunk     int // tokens that this step computes
-	old       int // tokens that were computed before and are again
+	seq      compute.Sequence
+	lease    prefix.Lease
+	shared   int  // pages of it that were put into the tree
+	private  bool // the tree had no room: no more are put
+	number   uint64
+	rank     int // how important it is among those that run
+	account  *account
+	promised int // pages that this step will take
+	chunk    int // tokens that this step computes
+	old      int // tokens that were computed before and are again
 }
 
 // NewTask makes a task of a request for a model. The request stays unchanged
