@@ -94,6 +94,9 @@ type Description struct {
 	// Architectures are the architectures that it runs; nil when it does not
 	// say.
 	Architectures []string
+	// Deterministic says that every model is as if it were loaded with
+	// Options.Deterministic, so that one copy serves all.
+	Deterministic bool
 	// BytesPerSecond and OperationsPerSecond are its measured speed: streaming
 	// of weights and multiply-adds of 8-bit integers. Zero is not measured.
 	BytesPerSecond, OperationsPerSecond float64
@@ -208,7 +211,8 @@ type Sequence interface {
 	// Len is the number of tokens.
 	Len() int
 	// Adopt begins an empty sequence with pages that were shared at the same
-	// positions, without computing them again.
+	// positions, without computing them again. The sequence has a hold of its
+	// own on each; the caller keeps his.
 	Adopt(pages []Page) error
 	// Share returns the i-th page, which must be full, with one more hold on
 	// it. It stays when the sequence is closed.
