@@ -37,12 +37,26 @@ func (m *Manager[R]) run() {
 
 // loaded finds where a request can run at once.
 func (m *Manager[R]) loaded(w Want) *slot[R] {
-	for _, s := range m.slots[w.Key] {
+	for _, s := range m.usable(w.Key) {
 		if s.state == ready && m.suits(s.on, w) == "" {
 			return s
 		}
 	}
 	return nil
+}
+
+// usable are the slots that serve a key: its own, and those of the other way of
+// loading where that makes no difference. One that is loaded as deterministic
+// serves all.
+func (m *Manager[R]) usable(k Key) []*slot[R] {
+	list := m.slots[k]
+	k.Deterministic = !k.Deterministic
+	for _, s := range m.slots[k] {
+		if k.Deterministic || s.on.about.Deterministic {
+			list = append(slices.Clip(list), s)
+		}
+	}
+	return list
 }
 
 func (m *Manager[R]) lease(s *slot[R]) *Lease[R] {
@@ -85,7 +99,7 @@ func (m *Manager[R]) plan(now time.Time) (next time.Duration) {
 
 // coming reports whether a load is under way that will serve a waiter.
 func (m *Manager[R]) coming(w *waiter[R]) bool {
-	return slices.ContainsFunc(m.slots[w.want.Key], func(s *slot[R]) bool {
+	return slices.ContainsFunc(m.usable(w.want.Key), func(s *slot[R]) bool {
 		return s.state == loading && !w.tried[s.on] && m.suits(s.on, w.want) == ""
 	})
 }

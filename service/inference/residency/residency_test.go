@@ -165,6 +165,28 @@ func TestMemoryIsBounded(t *testing.T) {
 	})
 }
 
+func TestOneCopyServesBothWays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := begin(t, residency.Options[*resident]{}, time.Second,
+			compute.Description{Name: "exact", Deterministic: true}, compute.Description{Name: "loose"})
+		for _, unit := range []string{"exact", "loose"} {
+			for _, deterministic := range []bool{false, true, false} {
+				w := want(1, 10)
+				w.Key.Deterministic = deterministic
+				w.Constraints.Unit = unit
+				l, err := m.Acquire(t.Context(), w)
+				if err != nil || unit == "loose" && deterministic && !l.Model.key.Deterministic {
+					t.Fatalf("%s: %v", unit, err)
+				}
+				l.Release()
+			}
+		}
+		if n := m.Metrics().Loads; n != 3 { // one on exact; one of each way on loose
+			t.Errorf("%d loads, want 3", n)
+		}
+	})
+}
+
 func TestSelect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := begin(t, residency.Options[*resident]{}, time.Second,
