@@ -8,7 +8,9 @@
 // brings it down. Then everything on that model fails with [compute.ErrLost],
 // and the next load starts another; after failures in a row it waits longer.
 // The helper maps the file by the descriptor that it inherits, and bulk data
-// goes through shared memory, so nothing large is copied twice.
+// goes through shared memory, so nothing large is copied twice; but for what
+// llama.cpp itself does: it packs some formats again, such as Q4_0, for its
+// faster kernels, and that copy counts as the unit's memory.
 //
 // What the unit cannot do, because llama.cpp cannot:
 //   - Deterministic is refused: its results depend on the batch.
