@@ -104,7 +104,7 @@ func TestWrongFilesAreRefusedByName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, err := u.Load(context.Background(), compute.Weights{Name: "wrong", Bytes: tiny(t, c.change)}, compute.Options{})
 			if err == nil {
-				m.Close() //nolint:errcheck,gosec // it should not be
+				m.Close() //nolint:errcheck // it should not be
 				t.Fatal("it was loaded")
 			}
 			if !strings.Contains(err.Error(), c.want) || errors.Is(err, compute.ErrUnsupported) != c.unsupported {

@@ -68,50 +68,65 @@ func processorName() string {
 // estimate of a budget needs.
 const wattsPerProcessor = 5.0
 
-// speed is what one processor does in a second.
+// speed is what the processor does in a second.
 type speed struct {
-	mu         sync.Mutex
-	bytes, ops float64 // under mu
+	mu                   sync.Mutex
+	streamed, multiplied float64 // bytes, and multiply-adds; under mu
+	steps                bool    // streamed is of steps; under mu
 }
 
-// measure streams weights and multiplies a block of rows, the fastest of as many
-// times as fit into 20 ms. The weights, 8 MiB, are larger than what a core keeps
-// to itself, and may well lie in a cache that cores share:
-// decoding a large model is bound by the memory behind it.
+// measure streams weights and multiplies a block of rows, within 20 ms, on one
+// thread. The weights, 16 MiB, are larger than what a core keeps to itself, and
+// may lie in a cache that cores share: the steps of large models tell better.
 func (s *speed) measure(k *simd.Kernels) {
-	const rows, columns, together, limit = 4096, 2048, 16, 20 * time.Millisecond
+	const rows, columns, together, part, limit = 7680, 2048, 16, 128, 20 * time.Millisecond
 	begin := time.Now()
 	rowBytes, _ := tensor.Q8_0.RowBytes(columns)
-	m, err := k.Matrix(tensor.Q8_0, rows, columns, make([]byte, rows*rowBytes))
+	data := make([]byte, rows*rowBytes)
+	m, err := k.Matrix(tensor.Q8_0, rows, columns, data)
 	if err != nil {
 		return // never: the shape is constant
 	}
 	in, x, out := simd.NewInput(together, columns), make([]float32, together*columns), make([]float32, together*rows)
 	run := func(inputs, rows int) float64 {
 		k.Quantize(in, tensor.Q8_0, x, inputs, columns)
-		best := time.Duration(1 << 62)
-		for range 3 {
-			start := time.Now()
-			k.Multiply(&m, in, out, rows, 0, rows)
-			best = min(best, time.Since(start))
-			if time.Since(begin) > limit {
-				break
-			}
-		}
-		return 1 / max(best, 1).Seconds()
+		start := time.Now()
+		k.Multiply(&m, in, out, rows, 0, rows)
+		return float64(rows) / max(time.Since(start), 1).Seconds()
 	}
-	const part = 128 // rows to begin with: plain kernels are slow
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bytes = run(1, part) * part * float64(rowBytes)
-	s.ops = run(together, part) * part * columns * together
-	if time.Since(begin) < limit/2 {
-		s.bytes = run(1, rows) * rows * float64(rowBytes)
+	run(together, part) // the first time is slower
+	s.multiplied = run(together, part) * columns * together
+	s.streamed = run(1, part) * float64(rowBytes)
+	if time.Since(begin) > limit/4 {
+		return // plain kernels: they compute slower than memory streams
+	}
+	for i := 0; i < len(data); i += 1 << 12 {
+		data[i] = 1 // memory that nobody wrote is one page of zeros, many times
+	}
+	s.streamed = run(1, rows) * float64(rowBytes)
+}
+
+// streamedMin is how large weights are that no cache holds.
+const streamedMin = 256 << 20
+
+// seen learns from a step of one token, which streams all weights once. The
+// fastest counts: others had to share the machine.
+func (s *speed) seen(weights int, took time.Duration) {
+	if weights < streamedMin {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := float64(weights) / max(took, 1).Seconds()
+	if !s.steps || now > s.streamed {
+		s.streamed, s.steps = now, true
 	}
 }
 
 func (s *speed) read() (streamed, multiplied float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bytes, s.ops
+	return s.streamed, s.multiplied
 }

@@ -120,5 +120,12 @@ func (m *model) run(ctx context.Context, batch []compute.Work) error {
 	if len(b.rows) == 0 {
 		return nil
 	}
-	return m.forward(ctx, b.rows)
+	alone := len(batch) == 1 && len(batch[0].Tokens) == 1 && batch[0].Logits != nil
+	if err := m.forward(ctx, b.rows); err != nil {
+		return err
+	}
+	if alone {
+		m.unit.speed.seen(m.weights.streamed, time.Since(begin))
+	}
+	return nil
 }

@@ -27,6 +27,7 @@ type weights struct {
 	rotations         []rotation // the second is of layers with a window
 	parameters        int64
 	format            tensor.Format // of most elements
+	streamed          int           // bytes that a token reads
 }
 
 // binder finds the tensors of a file, and remembers which it found.
@@ -82,9 +83,13 @@ func (b *binder) count(w *weights) error {
 		}
 		w.parameters += elements
 		by[t.Format] += elements
+		w.streamed += len(t.Data)
 		if by[t.Format] > by[w.format] {
 			w.format = t.Format
 		}
+	}
+	if w.output != w.embedding {
+		w.streamed -= len(w.embedding.Data) // of which it reads one row
 	}
 	return nil
 }

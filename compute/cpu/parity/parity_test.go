@@ -94,7 +94,7 @@ func ask(tb testing.TB, program string, cases []Case) []answer {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program) //nolint:gosec // named by who runs the test
+	cmd := exec.CommandContext(ctx, program)
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(question), os.Stderr
 	text, err := cmd.Output()
 	if err != nil {
