@@ -168,8 +168,9 @@ func hammer(t *testing.T, seed uint64) {
 	m := newArithmetic([]int{24, 64, 256}[seed%3])
 	m.base, m.each = 2*time.Millisecond, 100*time.Microsecond
 	m.sequences = 5 + int(seed)
+	chance := rand.New(rand.NewPCG(seed, 2)) // the loop's own
 	m.before = func([]compute.Work) error {
-		if r.IntN(200) == 0 {
+		if chance.IntN(200) == 0 {
 			return compute.ErrFull // as a unit that must copy a page
 		}
 		return nil
