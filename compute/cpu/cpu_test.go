@@ -249,3 +249,21 @@ func TestDescription(t *testing.T) {
 		t.Error("a setting that does not exist is taken")
 	}
 }
+
+// A step allocates next to nothing: what it does hundreds of times a second must
+// not feed the collector.
+func TestStepsAllocateLittle(t *testing.T) {
+	u := Open(Options{})
+	defer u.Close() //nolint:errcheck // nothing is pinned
+	m := openCase(t, u, caseOf(t, "llama-Q8_0"), compute.Options{Threads: 1})
+	s := newSequence(t, m)
+	batch := []compute.Work{{Sequence: s, Tokens: []int32{3}, Logits: make([]float32, m.config.vocabulary)}}
+	each := testing.AllocsPerRun(50, func() {
+		if err := m.Step(context.Background(), batch); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if most := float64(8 + 14*m.config.layers); each > most {
+		t.Errorf("a step of %d layers allocates %g times, and may %g times", m.config.layers, each, most)
+	}
+}
