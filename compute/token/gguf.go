@@ -15,6 +15,10 @@ func FromGGUF(f Metadata) (*Tokenizer, error) {
 		err = t.makeSentencePiece(f)
 	case "gpt2":
 		err = t.makeByteLevel(f)
+	case "t5":
+		err = t.makeUnigram(f)
+	case "bert":
+		err = t.makeWordPiece(f)
 	default:
 		err = unsupported("tokenizers of kind %.40q", model)
 	}
@@ -64,5 +68,31 @@ func (t *Tokenizer) makeByteLevel(f Metadata) error {
 	}
 	t.coder = c
 	t.render(newAlphabet().spell)
+	return nil
+}
+
+func (t *Tokenizer) makeUnigram(f Metadata) error {
+	if err := t.read(f, defaults{bos: -1, eos: 1, unknown: 2, addEOS: true}); err != nil {
+		return err
+	}
+	c, err := newUnigramCoder(f, &t.vocabulary)
+	if err != nil {
+		return err
+	}
+	t.coder = c
+	t.render(spellSentencePiece)
+	return nil
+}
+
+func (t *Tokenizer) makeWordPiece(f Metadata) error {
+	if err := t.read(f, defaults{bos: 101, eos: -1, unknown: 100, addBOS: true}); err != nil {
+		return err
+	}
+	c, err := newWordPiece(f, &t.vocabulary)
+	if err != nil {
+		return err
+	}
+	t.coder = c
+	t.render(spellWordPiece)
 	return nil
 }

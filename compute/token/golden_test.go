@@ -161,3 +161,24 @@ func lengths(c *classes, text string, stages []finder) (out []int) {
 	}
 	return out
 }
+
+// runs is a vocabulary with plain encodings only.
+type runs struct {
+	Vocabulary metadata
+	Runs       [][]int32
+}
+
+func TestUnigramAgreesWithSentencePiece(t *testing.T) { plainRuns(t, "unigram.json") }
+func TestWordPieceAgreesWithLlama(t *testing.T)       { plainRuns(t, "wordpiece.json") }
+
+func plainRuns(t *testing.T, name string) {
+	t.Helper()
+	var g runs
+	load(t, name, &g)
+	k := tokenizer(t, g.Vocabulary)
+	for i, text := range corpus(t) {
+		if got := k.Encode(nil, text, false); !slices.Equal(got, g.Runs[i]) {
+			t.Errorf("%.60q:\n got %v\nwant %v", text, got, g.Runs[i])
+		}
+	}
+}

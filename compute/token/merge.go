@@ -29,6 +29,7 @@ type scratch struct {
 	symbols []symbol
 	heap    []candidate
 	short   [shortMax]candidate
+	lattice lattice
 }
 
 // Words of up to shortMax symbols are merged by looking at all pairs each time,
@@ -41,7 +42,7 @@ const (
 
 // trim gives back memory that one large text needed.
 func (s *scratch) trim() {
-	if cap(s.text) > scratchKeepBytes || cap(s.symbols) > scratchKeepBytes/16 {
+	if cap(s.text) > scratchKeepBytes || cap(s.symbols) > scratchKeepBytes/16 || cap(s.lattice.nodes) > scratchKeepBytes/16 {
 		*s = scratch{}
 	}
 }

@@ -9,7 +9,7 @@ written by hand and not derived; encodings are llama.cpp's, SentencePiece's and
 those of a plain merge loop below that shares nothing with the Go code; splits
 are those of module regex running the published expressions.
 """
-import ctypes, glob, io, json, os, random, struct, sys, tempfile
+import ctypes, glob, io, json, os, random, struct, sys, tempfile, unicodedata
 import regex
 import sentencepiece
 
@@ -338,6 +338,37 @@ def wordpiece(texts):
     }
 
 
+def reference_wordpiece(v, text):
+    """BERT's own algorithm. llama.cpp takes more marks for accents, and cuts
+    words of any length."""
+    ids = {t: i for i, t in enumerate(v["tokenizer.ggml.tokens"]) if i > 4}
+    words = [""]
+    for c in unicodedata.normalize("NFD", text):
+        k = unicodedata.category(c)
+        if c in "\t\n\r" or c.isspace():
+            words.append("")
+        elif c in "\0\ufffd" or k in ("Cc", "Cf", "Co", "Mn"):
+            continue
+        elif (k[0] == "P" or c < "\x7f" and not c.isalnum() or 0x4E00 <= ord(c) <= 0x9FFF or 0x3400 <= ord(c) <= 0x4DBF or
+              0x20000 <= ord(c) <= 0x2A6DF):
+            words += [c, ""]
+        else:
+            words[-1] += c.lower()
+    out = []
+    for w in words:
+        if not w:
+            continue
+        found, rest = [], "\u2581" + w
+        while rest and len(w) <= 100:
+            n = next((n for n in range(len(rest), 0, -1) if rest[:n] in ids), 0)
+            if n == 0:
+                break
+            found.append(ids[rest[:n]])
+            rest = rest[n:]
+        out += found if not rest else [1]
+    return out
+
+
 def main(libraries):
     corpus = read("corpus.json")
     texts = corpus["texts"]
@@ -369,11 +400,25 @@ def main(libraries):
     write("golden.json", golden)
 
     v, p = sentencepiece_model("unigram", texts)
-    write("unigram.json", {"vocabulary": v, "runs": [p.encode(t) for t in texts]})
+    llama.open(v)
+    runs = []
+    for t in texts:
+        # SentencePiece adds scores as float32, so that ties fall differently.
+        theirs = llama.encode(t.encode(), False)
+        if p.encode(t) != theirs:
+            print("llama.cpp and SentencePiece differ on", ascii(t)[:60])
+        runs.append(theirs)
+    write("unigram.json", {"vocabulary": v, "runs": runs})
 
     v = wordpiece(texts)
     llama.open(v)
-    write("wordpiece.json", {"vocabulary": v, "runs": [llama.encode(t.encode(), False) for t in texts]})
+    runs = []
+    for t in texts:
+        ours = reference_wordpiece(v, t)
+        if ours != llama.encode(t.encode(), False):
+            print("llama.cpp differs from BERT on", ascii(t)[:60])
+        runs.append(ours)
+    write("wordpiece.json", {"vocabulary": v, "runs": runs})
 
     random.seed(1)
     alphabet = ["a", "b", "Z", "É", "ß", "ǅ", "ʰ", "ª", "中", "か", "한", "'", "'s", "'LL", "'ſ", "1", "٣", "½", " ", "  ", "\t",
