@@ -182,6 +182,12 @@ func (g *generation) constrain(e *engine) error {
 	switch c := g.r.Constraint; {
 	case g.calls != nil && g.calls.schema != nil:
 		must, err = grammar.FromSchema(g.calls.schema)
+	case c == nil && g.calls != nil:
+		s, err := g.calls.strictly(e, g.r)
+		if s != nil && err == nil {
+			g.request.Constraint = s
+		}
+		return err
 	case c == nil:
 		return nil
 	case c.Kind == inference.ConstraintJSON:
@@ -308,6 +314,18 @@ func constraintFits(c *inference.Constraint) bool {
 	return c == nil || len(c.Text) <= inference.ConstraintBytes
 }
 
+// required reports whether a tool must be called.
+func required(r *inference.Request) bool {
+	return r.ToolChoice != "" && r.ToolChoice != "auto" && r.ToolChoice != "none"
+}
+
+// choiceFits reports whether the tool that must be called is offered.
+func choiceFits(r *inference.Request) bool {
+	return !required(r) || slices.ContainsFunc(r.Tools, func(t inference.Tool) bool {
+		return r.ToolChoice == "required" || r.ToolChoice == t.Name
+	})
+}
+
 // check keeps the limits of a request.
 func check(r *inference.Request) error {
 	given := 0
@@ -317,7 +335,6 @@ func check(r *inference.Request) error {
 			given++
 		}
 	}
-	required := len(r.Tools) > 0 && r.ToolChoice != "" && r.ToolChoice != "auto" && r.ToolChoice != "none"
 	for _, c := range []struct {
 		ok     bool
 		what   string
@@ -331,7 +348,8 @@ func check(r *inference.Request) error {
 		{len(r.Tools) <= inference.ToolsMax, fmt.Sprintf("%d tools, at most %d are read", len(r.Tools), inference.ToolsMax), "offer fewer"},
 		{stopsFit(r.Stop), fmt.Sprintf("stop strings are at most %d, of 1 to %d bytes", inference.StopsMax, inference.StopBytesMax), "give fewer or shorter ones"},
 		{constraintFits(r.Constraint), fmt.Sprintf("a constraint has at most %d bytes", inference.ConstraintBytes), "give a smaller one"},
-		{r.Constraint == nil || !required, "a constraint and a required tool exclude each other", "leave one out"},
+		{choiceFits(r), "the tool that must be called is not offered", "name a tool of the request, or leave the choice out"},
+		{r.Constraint == nil || !required(r), "a constraint and a required tool exclude each other", "leave one out"},
 		{r.TokensMax >= 0 && r.TokensMax <= math.MaxInt32, "the number of tokens is negative or too large", "give a positive number, or zero for as many as fit"},
 		{r.TopLogprobs >= 0 && r.TopLogprobs <= inference.TopLogprobsMax, fmt.Sprintf("at most %d log-probabilities are given", inference.TopLogprobsMax), "ask for fewer"},
 		{len(r.Sampling.Bias) <= inference.BiasMax, fmt.Sprintf("at most %d biases are taken", inference.BiasMax), "give fewer"},

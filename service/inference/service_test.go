@@ -205,6 +205,25 @@ func TestTools(t *testing.T) {
 	}
 }
 
+// TestStrictToolsLeaveTheRestFree: a model of random weights calls nothing, and
+// what it writes beside is not constrained.
+func TestStrictToolsLeaveTheRestFree(t *testing.T) {
+	s := begin(t, models(t, "one"), inference.Options{})
+	for seed := range uint64(10) {
+		got, err := s.Generate(t.Context(), rich(), &api.Request{
+			Messages: []api.Message{{Role: "user", Content: "What is the weather in Bern?"}},
+			Tools: []api.Tool{{
+				Name: "weather", Strict: true,
+				Parameters: []byte(`{"type":"object","properties":{"city":{"enum":["Bern","Basel"]}},"required":["city"]}`),
+			}},
+			TokensMax: 60, Sampling: api.Sampling{Temperature: 1, Seed: seed, Seeded: true},
+		}, nil)
+		if err != nil || len(got.ToolCalls) != 0 || got.Reason == api.ReasonTools {
+			t.Errorf("%+v %v", got, err)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	s := begin(t, models(t, "one", "two"), inference.Options{})
 	only := rich()
@@ -217,6 +236,7 @@ func TestRefusals(t *testing.T) {
 		{rich(), api.Request{Model: "three", Prompt: "x"}, api.CodeNoModel},
 		{only, api.Request{Model: "two", Prompt: "x"}, api.CodeDenied},
 		{rich(), api.Request{Model: "one"}, api.CodeRequest},
+		{rich(), api.Request{Model: "one", Prompt: "x", ToolChoice: "weather"}, api.CodeRequest},
 		{rich(), api.Request{Model: "one", Prompt: "x", Tokens: []int32{1}}, api.CodeRequest},
 		{rich(), api.Request{Model: "one", Prompt: "\xff"}, api.CodeRequest},
 		{rich(), api.Request{Model: "one", Tokens: []int32{1 << 30}}, api.CodeRequest},

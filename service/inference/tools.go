@@ -1,7 +1,6 @@
 package inference
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -63,30 +62,19 @@ type calls struct {
 // calls prepares for an answer of which tools may be asked.
 func (s *style) calls(r *inference.Request) *calls {
 	c := &calls{style: s.tools}
-	required := r.ToolChoice != "" && r.ToolChoice != "auto"
 	key := "arguments"
 	if c.style == toolsLlama {
 		key = "parameters"
 	}
-	var options []json.RawMessage
 	for i := range r.Tools {
-		t := &r.Tools[i]
-		c.names = append(c.names, t.Name)
-		if !required || r.ToolChoice != "required" && r.ToolChoice != t.Name {
-			continue
-		}
-		name, err := json.Marshal(t.Name)
-		if err != nil {
-			continue
-		}
-		options = append(options, fmt.Appendf(nil,
-			`{"type":"object","properties":{"name":{"const":%s},"%s":%s},"required":["name","%s"],"additionalProperties":false}`,
-			name, key, parameters(t), key))
+		c.names = append(c.names, r.Tools[i].Name)
 	}
-	if !required {
+	if !required(r) {
 		return c
 	}
-	c.schema = []byte(`{"anyOf":[` + string(bytes.Join(asBytes(options), []byte(","))) + `]}`)
+	c.schema = []byte(`{"anyOf":[` + options(r, func(t *inference.Tool) bool {
+		return r.ToolChoice == "required" || r.ToolChoice == t.Name
+	}, key) + `]}`)
 	switch c.style {
 	case toolsHermes:
 		c.opener = markHermes + "\n"
@@ -97,12 +85,21 @@ func (s *style) calls(r *inference.Request) *calls {
 	return c
 }
 
-func asBytes(list []json.RawMessage) [][]byte {
-	out := make([][]byte, len(list))
-	for i, b := range list {
-		out[i] = b
+// options are the schemas of calls of the tools that are chosen, with the
+// arguments under a key.
+func options(r *inference.Request, chosen func(*inference.Tool) bool, key string) string {
+	var list []string
+	for i := range r.Tools {
+		t := &r.Tools[i]
+		name, err := json.Marshal(t.Name)
+		if err != nil || !chosen(t) {
+			continue
+		}
+		list = append(list, fmt.Sprintf(
+			`{"type":"object","properties":{"name":{"const":%s},"%s":%s},"required":["name","%s"],"additionalProperties":false}`,
+			name, key, parameters(t), key))
 	}
-	return out
+	return strings.Join(list, ",")
 }
 
 // mark is what begins a call in an answer of that style.

@@ -2,9 +2,11 @@ package inference
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"phios/api/inference"
+	"phios/compute/grammar"
 )
 
 func TestToolCalls(t *testing.T) {
@@ -68,4 +70,42 @@ func FuzzToolCalls(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestStrictFollowsTheMark(t *testing.T) {
+	b := make([][]byte, 256)
+	for i := range b {
+		b[i] = []byte{byte(i)}
+	}
+	must, err := grammar.FromSchema([]byte(`{"anyOf":[` + options(&inference.Request{Tools: []inference.Tool{{Name: "a"}}},
+		func(*inference.Tool) bool { return true }, "arguments") + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := grammar.NewVocabulary(b, nil)
+	s := &strict{piece: func(id int32) []byte { return b[id] }, size: len(b), mark: markHermes, begin: func() (*grammar.State, error) { return must.Start(v) }}
+	write := func(text string) {
+		t.Helper()
+		for _, c := range []byte(text) {
+			mask := make([]uint64, 4)
+			s.Mask(mask)
+			if mask[c/64]>>(c%64)&1 == 0 {
+				t.Fatalf("%q is not allowed in %q", c, text)
+			}
+			if err := s.Accept(int32(c)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write("anything < <tool <tool_call>")
+	mask := make([]uint64, 4)
+	s.Mask(mask)
+	if mask['x'/64]>>('x'%64)&1 != 0 || mask['{'/64]>>('{'%64)&1 == 0 {
+		t.Error("after the mark a call must begin")
+	}
+	write(`{"name":"a","argum`)
+	if got := string(s.Finish()); !strings.HasPrefix(got, `ents":`) || !strings.HasSuffix(got, "}") {
+		t.Errorf("finished with %q", got)
+	}
+	write(`ents":{}}</tool_call> and more <tool_call>{`)
 }
