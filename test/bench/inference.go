@@ -50,7 +50,7 @@ type InferenceOptions struct {
 // inferenceFamily is the rows of one subject.
 type inferenceFamily struct {
 	name string
-	run  func(*inference) ([]Row, error)
+	run  func(*inferenceRun) ([]Row, error)
 }
 
 // inferenceFamiliesTable are in the order of the table of targets.
@@ -58,6 +58,10 @@ var inferenceFamiliesTable = []inferenceFamily{
 	{"decode", decodeRows},
 	{"prefill", prefillRows},
 	{"streams", streamsRows},
+	{"service", serviceRows},
+	{"mask", maskRows},
+	{"swap", swapRows},
+	{"prefix", prefixRows},
 	{"embed", embedRows},
 }
 
@@ -71,8 +75,8 @@ func InferenceFamilies() []string {
 	return list
 }
 
-// inference is what the families share: the two units, and the models.
-type inference struct {
+// inferenceRun is what the families share: the two units, and the models.
+type inferenceRun struct {
 	InferenceOptions
 	*meter
 
@@ -93,7 +97,7 @@ func Inference(ctx context.Context, o InferenceOptions) ([]Row, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, InferenceMax)
 	defer cancel()
-	i := &inference{InferenceOptions: o, meter: &meter{ctx: ctx, rounds: o.Rounds}, own: cpu.Open(cpu.Options{})}
+	i := &inferenceRun{InferenceOptions: o, meter: &meter{ctx: ctx, rounds: o.Rounds}, own: cpu.Open(cpu.Options{})}
 	defer func() { _ = i.own.Close() }() // its models are closed
 	if o.Library != "" {
 		settings := map[string]string{"lib": o.Library}
@@ -110,7 +114,7 @@ func Inference(ctx context.Context, o InferenceOptions) ([]Row, error) {
 }
 
 // all runs the families.
-func (i *inference) all() ([]Row, error) {
+func (i *inferenceRun) all() ([]Row, error) {
 	var rows []Row
 	found := false
 	for _, f := range inferenceFamiliesTable {
@@ -134,21 +138,28 @@ func (i *inference) all() ([]Row, error) {
 }
 
 // say tells who looks what happens.
-func (i *inference) say(format string, arguments ...any) {
+func (i *inferenceRun) say(format string, arguments ...any) {
 	if i.Progress != nil {
 		// Progress that nobody can see is no reason to stop.
 		_, _ = fmt.Fprintf(i.Progress, format, arguments...)
 	}
 }
 
+// modelSeed is what the weights of all models follow from.
+const modelSeed = 1
+
+// path is where a model's file is.
+func (i *inferenceRun) path(size string, f tensor.Format) string {
+	return filepath.Join(i.Folder, fmt.Sprintf("random-%s-%s-%d.gguf", size, f, modelSeed))
+}
+
 // weights returns a model's file, which it makes when it is not there.
-func (i *inference) weights(size string, f tensor.Format) (compute.Weights, func(), error) {
-	const seed = 1
-	spec, err := generate.Preset(size, f, seed)
+func (i *inferenceRun) weights(size string, f tensor.Format) (compute.Weights, func(), error) {
+	spec, err := generate.Preset(size, f, modelSeed)
 	if err != nil {
 		return compute.Weights{}, nil, err //nolint:wrapcheck // it says all
 	}
-	path := filepath.Join(i.Folder, fmt.Sprintf("random-%s-%s-%d.gguf", size, f, seed))
+	path := i.path(size, f)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		i.say("making %s\n", path)
 		err = makeModel(path, spec)
@@ -208,7 +219,7 @@ type rivals struct {
 }
 
 // load loads a file into both units.
-func (i *inference) load(w compute.Weights, o compute.Options) (*rivals, error) {
+func (i *inferenceRun) load(w compute.Weights, o compute.Options) (*rivals, error) {
 	r := &rivals{}
 	var loaded []compute.Model
 	r.close = func() {

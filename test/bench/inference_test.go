@@ -14,7 +14,7 @@ func TestInference(t *testing.T) {
 	defer unit.Close() //nolint:errcheck // its models are closed
 	for _, f := range inferenceFamiliesTable {
 		t.Run(f.name, func(t *testing.T) {
-			i := &inference{
+			i := &inferenceRun{
 				InferenceOptions: InferenceOptions{Folder: t.TempDir(), Sizes: []string{sizeTiny}},
 				meter:            &meter{ctx: context.Background(), rounds: 1},
 				own:              unit,

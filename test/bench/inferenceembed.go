@@ -23,7 +23,7 @@ const (
 
 // embedRows measures the resident encoder: how fast, and how well it agrees
 // with people.
-func embedRows(i *inference) ([]Row, error) {
+func embedRows(i *inferenceRun) ([]Row, error) {
 	pairs, err := readPairs(filepath.Join(i.Data, "stsb", "stsb-en-dev.csv"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -46,7 +46,7 @@ func embedRows(i *inference) ([]Row, error) {
 
 // embedSpeed measures the texts together on two threads against one by one on
 // one thread.
-func (i *inference) embedSpeed(texts []string) ([]Row, error) {
+func (i *inferenceRun) embedSpeed(texts []string) ([]Row, error) {
 	one, err := encoder.Open(1)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it says all
@@ -112,7 +112,7 @@ func readPairs(path string) ([]pair, error) {
 }
 
 // agreement measures the rank correlation with what people judge.
-func (i *inference) agreement(pairs []pair) (Row, error) {
+func (i *inferenceRun) agreement(pairs []pair) (Row, error) {
 	e, err := encoder.Open(2)
 	if err != nil {
 		return Row{}, err //nolint:wrapcheck // it says all

@@ -27,7 +27,7 @@ const (
 var speedFormatsTable = []tensor.Format{tensor.Q8_0, tensor.Q4_0, tensor.Q4_K}
 
 // each runs a measurement for each size, format and number of threads.
-func (i *inference) each(o compute.Options, measure func(r *rivals, name string, f tensor.Format) ([]Row, error)) ([]Row, error) {
+func (i *inferenceRun) each(o compute.Options, measure func(r *rivals, name string, f tensor.Format) ([]Row, error)) ([]Row, error) {
 	var rows []Row
 	for _, size := range i.Sizes {
 		for _, f := range speedFormatsTable {
@@ -53,7 +53,7 @@ func (i *inference) each(o compute.Options, measure func(r *rivals, name string,
 }
 
 // rival loads a file into both units for a measurement.
-func (i *inference) rival(w compute.Weights, o compute.Options, measure func(r *rivals) ([]Row, error)) ([]Row, error) {
+func (i *inferenceRun) rival(w compute.Weights, o compute.Options, measure func(r *rivals) ([]Row, error)) ([]Row, error) {
 	r, err := i.load(w, o)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func prompt(n, vocabulary int) []int32 {
 }
 
 // decodeRows measures one token after another, of one sequence.
-func decodeRows(i *inference) ([]Row, error) {
+func decodeRows(i *inferenceRun) ([]Row, error) {
 	o := compute.Options{ContextTokens: contextTokens, CacheTokens: contextTokens, SequencesMax: 1}
 	return i.each(o, func(r *rivals, name string, _ tensor.Format) ([]Row, error) {
 		var works []func() error
@@ -93,7 +93,7 @@ func decodeRows(i *inference) ([]Row, error) {
 }
 
 // decode appends tokens to sequences, one to each in a step.
-func (i *inference) decode(s compute.Stepper, sequences []compute.Sequence, steps int) func() error {
+func (i *inferenceRun) decode(s compute.Stepper, sequences []compute.Sequence, steps int) func() error {
 	vocabulary := s.Describe().Vocabulary
 	batch := make([]compute.Work, 0, len(sequences))
 	for _, sequence := range sequences {
@@ -113,7 +113,7 @@ func (i *inference) decode(s compute.Stepper, sequences []compute.Sequence, step
 }
 
 // prefillRows measures the reading of a prompt.
-func prefillRows(i *inference) ([]Row, error) {
+func prefillRows(i *inferenceRun) ([]Row, error) {
 	o := compute.Options{ContextTokens: contextTokens, CacheTokens: contextTokens, SequencesMax: 1}
 	return i.each(o, func(r *rivals, name string, f tensor.Format) ([]Row, error) {
 		var works []func() error
@@ -132,7 +132,7 @@ func prefillRows(i *inference) ([]Row, error) {
 	})
 }
 
-func (i *inference) prefill(s compute.Stepper) func() error {
+func (i *inferenceRun) prefill(s compute.Stepper) func() error {
 	vocabulary := s.Describe().Vocabulary
 	tokens, logits := prompt(prefillTokens, vocabulary), make([]float32, vocabulary)
 	return func() error {
@@ -147,7 +147,7 @@ func (i *inference) prefill(s compute.Stepper) func() error {
 
 // streamsRows measures many sequences in one batch, against the peer's batch and
 // against one sequence of our own.
-func streamsRows(i *inference) ([]Row, error) {
+func streamsRows(i *inferenceRun) ([]Row, error) {
 	var rows []Row
 	for _, size := range i.Sizes {
 		w, closes, err := i.weights(size, tensor.Q8_0)
@@ -178,7 +178,7 @@ func openMany(s compute.Stepper, n int) ([]compute.Sequence, error) {
 	return sequences, nil
 }
 
-func (i *inference) streams(r *rivals, size string) ([]Row, error) {
+func (i *inferenceRun) streams(r *rivals, size string) ([]Row, error) {
 	var works []func() error
 	for _, s := range r.steppers() {
 		sequences, err := openMany(s, streams)
