@@ -66,17 +66,76 @@ type HostFunction struct {
 	Does string
 }
 
-// The operations of phi:ai, in word 2 of a message to a model or a unit. A
-// request and an answer of up to MessageBytesMax lie in the message; what is
-// longer lies in a region that goes along as the first handle, at the offset
-// and length of words 0 and 1.
+// The operations of phi:ai, in word 2 of a message to a model.
+//
+// A request of up to MessageBytesMax lies in the message. A longer one lies in
+// a region that goes along as the first handle: at the offset in word 0, of the
+// length in word 1. With a region and a length of zero the request is in the
+// message, and the region is room for the answer.
+//
+// Word 3 holds the most tokens to generate in its low half, zero for as many
+// as fit; above it AIJSON and its like; and in its top 16 bits, from
+// AINumberShift on, the number of a stream or a batch.
+//
+// An answer of up to MessageBytesMax lies in the message. A longer one is
+// written into the region, from the offset in word 0 on, over the request.
+// Words 0 and 1 are the offset and the length of what is there. Word 2 holds
+// the reason why a text ended in its low half, and in its high half how many
+// bytes of the answer found no room. Word 3 holds the tokens of the prompt in
+// its low half, and those that were generated in its high half.
 const (
+	// AIInfer runs the model on a prompt: plain text, or with AIJSON a request
+	// of package api/inference, whose answer is JSON too. It needs RUN.
 	AIInfer = iota + 1
+	// AIEmbed turns texts, with a zero byte between each two, into vectors of
+	// 32-bit numbers, one after the other. Word 2 of the answer holds how many
+	// numbers a vector has, in its low half. It needs RUN.
 	AIEmbed
+	// AIMapModel asks for a region that shows the model's file, for reading:
+	// the first handle of the answer. Word 1 is the length of the file. It
+	// needs MAP.
 	AIMapModel
+	// AISelectDevice asks which unit would run the model under constraints:
+	// none, or JSON. The answer is the unit's name; its word 2 is 1 when the
+	// model is loaded, its word 3 the expected nanoseconds to the first token.
 	AISelectDevice
+	// AIBatchStart opens a batch, whose number is word 0 of the answer. A
+	// request with that number and AIBatch is kept, and its place in the batch
+	// is word 0 of the answer. It needs RUN.
 	AIBatchStart
+	// AIBatchEnd runs the requests of the batch of that number together, and
+	// answers all, in order: each 16 bytes of head and the text. The head is a
+	// status and a reason of 16 bits each, and the tokens of the prompt, the
+	// tokens generated and the bytes of the text, of 32 bits each.
 	AIBatchEnd
+)
+
+// What word 3 of a request to a model says beside the limit.
+const (
+	// AIJSON: the request is JSON.
+	AIJSON = 1 << (32 + iota)
+	// AIStream: answer at once with the number of a stream, in word 0.
+	AIStream
+	// AINext: answer with the next piece of the stream of that number, when
+	// there is one. The last one has a reason, and with it the stream is over.
+	AINext
+	// AIStop: end the stream, or forget the batch, of that number.
+	AIStop
+	// AIBatch: keep the request for the batch of that number.
+	AIBatch
+
+	// AINumberShift is where the number of a stream or a batch begins.
+	AINumberShift = 48
+)
+
+// Why a text ended, in word 2 of an answer. Zero: it goes on.
+const (
+	AIReasonStop      = iota + 1 // the model's own end, or a stop string
+	AIReasonLength               // as many tokens as were allowed, or as fit
+	AIReasonTools                // the model asks for tools to be called
+	AIReasonBudget               // the budget is spent
+	AIReasonDeadline             // the deadline passed
+	AIReasonCancelled            // the caller is no more
 )
 
 // HostFunctions returns all host functions, by module and in the order of the

@@ -182,7 +182,7 @@ func (p *Port) runHandler(r *capability.Ref, h abi.Handle, m *abi.Message, in in
 	}
 	q.kernel, q.domain, q.thread, q.up, q.depth = p.kernel, s.domain, p.thread, p, p.depth+1
 	q.keeps = s.keeps
-	q.label, q.bill, q.from = s.domain.Label().Join(in.label), in.bill, r.Key()
+	q.label, q.bill, q.from, q.may = s.domain.Label().Join(in.label), in.bill, r.Key(), r.Rights()
 	if m.HandleCount > 0 {
 		if status := p.kernel.carry(p.domain, s.domain, m); status != abi.StatusOK {
 			return status

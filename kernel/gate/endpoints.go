@@ -95,8 +95,8 @@ func (p *Port) admit(r *capability.Ref, m *abi.Message, terms *capability.Terms,
 }
 
 // admitService asks the hook that belongs to a kind of service object. The
-// words are by the service's contract: of a model the prompt's and the limit's
-// tokens come first, of a socket the operation.
+// words are by the service's contract: see abi.AIInfer for those of a model;
+// of a socket the operation comes first.
 func (p *Port) admitService(r *capability.Ref, m *abi.Message, label abi.Label) abi.Status {
 	status := abi.StatusOK
 	// The others have no hook of their own.
@@ -104,7 +104,7 @@ func (p *Port) admitService(r *capability.Ref, m *abi.Message, label abi.Label) 
 	switch r.Object.Type() {
 	case abi.ObjectModel:
 		if h := p.kernel.hooks.InferenceHook(); h != nil {
-			status = h(hook.Inference{Task: p.domain.ID(), Model: r.Badge, Label: label, Prompt: uint32(m.Words[0]), Limit: uint32(m.Words[1])}) //nolint:gosec // G115: the low half is what the contract uses
+			status = h(inferenceOf(p.domain.ID(), r.Badge, label, m))
 		}
 	case abi.ObjectSocket:
 		if h := p.kernel.hooks.NetworkHook(); h != nil {
@@ -117,6 +117,19 @@ func (p *Port) admitService(r *capability.Ref, m *abi.Message, label abi.Label) 
 		return abi.StatusDenied
 	}
 	return abi.StatusOK
+}
+
+// inferenceOf is what the hook sees of a request to a model. Its figures are
+// what the caller says, as far as they fit; the service holds him to them.
+func inferenceOf(task, model uint64, label abi.Label, m *abi.Message) hook.Inference {
+	prompt := uint64(m.Length)
+	if m.HandleCount > 0 && m.Words[1] > 0 {
+		prompt = min(m.Words[1], 1<<32-1)
+	}
+	return hook.Inference{
+		Task: task, Model: model, Label: label, Operation: uint16(min(m.Words[2], 1<<16-1)),
+		Prompt: uint32(prompt), Limit: uint32(m.Words[3]), //nolint:gosec // G115: bounded above, and the low half is the limit
+	}
 }
 
 // send leaves a message in the mailbox.

@@ -21,6 +21,7 @@ type Port struct {
 	label abi.Label // while serving: the label of what is being served
 	bill  *account  // while serving: who pays
 	from  capability.Key
+	may   abi.Rights // while serving: what the caller's capability allows
 	terms capability.Terms
 }
 

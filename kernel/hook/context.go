@@ -66,8 +66,10 @@ type Inference struct {
 	Task   uint64 // who asks
 	Model  uint64 // the badge by which the service knows the model
 	Label  abi.Label
-	Prompt uint32 // tokens to read
-	Limit  uint32 // tokens to write, at most
+	// Operation is by the service's contract: see abi.AIInfer.
+	Operation uint16
+	Prompt    uint32 // bytes to read
+	Limit     uint32 // tokens to write, at most; zero does not say
 }
 
 // Network is what a hook sees of work asked of a socket.
