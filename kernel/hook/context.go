@@ -63,9 +63,9 @@ type Scheduler struct {
 
 // Inference is what a hook sees of work asked of a model.
 type Inference struct {
-	Task   uint64 // who asks
-	Model  uint64 // the badge by which the service knows the model
-	Label  abi.Label
+	Task  uint64 // who asks
+	Model uint64 // the badge by which the service knows the model
+	Label abi.Label
 	// Operation is by the service's contract: see abi.AIInfer.
 	Operation uint16
 	Prompt    uint32 // bytes to read
