@@ -162,13 +162,13 @@ func (e *binary) value(r *renderer, f *frame) (any, error) {
 	}
 	switch e.sign {
 	case "==":
-		return equal(a, b, 0), nil
+		return r.equal(a, b, 0), nil
 	case "!=":
-		return !equal(a, b, 0), nil
+		return !r.equal(a, b, 0), nil
 	case "<", ">", "<=", ">=":
 		return e.compare(a, b)
 	case "in", "not in":
-		in, ok := contains(b, a)
+		in, ok := r.contains(b, a)
 		if !ok {
 			return nil, failed(e.line, "%s in %s", describe(a), describe(b))
 		}
@@ -181,7 +181,7 @@ func (e *binary) value(r *renderer, f *frame) (any, error) {
 }
 
 // contains is Python's in.
-func contains(in, v any) (found, ok bool) {
+func (r *renderer) contains(in, v any) (found, ok bool) {
 	switch in := in.(type) {
 	case undefined:
 		return false, true
@@ -190,7 +190,7 @@ func contains(in, v any) (found, ok bool) {
 		return ok && strings.Contains(in, s), ok
 	case *list:
 		for _, item := range in.items {
-			if equal(item, v, 0) {
+			if r.equal(item, v, 0) {
 				return true, true
 			}
 		}

@@ -211,7 +211,7 @@ func unique(r *renderer, items []any, key func(any) any, line int) (any, bool, e
 		if err := r.list(line, len(l.items)+1); err != nil { // what is compared
 			return nil, true, err
 		}
-		if !slices.ContainsFunc(l.items, func(other any) bool { return equal(key(item), key(other), 0) }) {
+		if !slices.ContainsFunc(l.items, func(other any) bool { return r.equal(key(item), key(other), 0) }) {
 			l.items = append(l.items, item)
 		}
 	}

@@ -46,7 +46,7 @@ func (m method) call(r *renderer, a *arguments) (v any, ok bool, err error) {
 		v, ok = m.ask(of, a)
 		return v, ok, nil
 	case *list:
-		v, ok = m.ofList(of, a)
+		v, ok = m.ofList(r, of, a)
 		return v, ok, nil
 	case *dict:
 		v, ok = m.ofDict(of, a)
@@ -320,13 +320,13 @@ func (m method) affix(s string, a *arguments) (any, bool) {
 	return false, true
 }
 
-func (m method) ofList(l *list, a *arguments) (any, bool) {
+func (m method) ofList(r *renderer, l *list, a *arguments) (any, bool) {
 	if len(a.values) != 1 {
 		return nil, false
 	}
 	n := int64(0)
 	for i, item := range l.items {
-		if !equal(item, a.values[0], 0) {
+		if !r.equal(item, a.values[0], 0) {
 			continue
 		}
 		if m.name == "index" {

@@ -125,6 +125,9 @@ func (t *Template) Render(in Input) (string, error) {
 	if err := r.run(t.body, &frame{values: root}); err != nil {
 		return "", err
 	}
+	if err := r.step(0); err != nil {
+		return "", err
+	}
 	return string(r.out), nil
 }
 

@@ -47,13 +47,13 @@ func check(r *renderer, name string, v any, a *arguments) (bool, error) {
 	}
 	switch name {
 	case "==", "eq", "equalto":
-		return equal(v, other, 0), nil
+		return r.equal(v, other, 0), nil
 	case "!=", "ne":
-		return !equal(v, other, 0), nil
+		return !r.equal(v, other, 0), nil
 	case "sameas":
-		return describe(v) == describe(other) && equal(v, other, 0), nil
+		return describe(v) == describe(other) && r.equal(v, other, 0), nil
 	case "in":
-		in, ok := contains(other, v)
+		in, ok := r.contains(other, v)
 		if !ok {
 			return false, failed(a.line, "%s in %s", describe(v), describe(other))
 		}

@@ -125,10 +125,12 @@ func integer(v any) (int64, bool) {
 	}
 }
 
-// equal is Python's ==. Values made by a template may be deep, but never go in
-// circles, as nothing can be changed; depth bounds them all the same.
-func equal(a, b any, depth int) bool {
-	if depth > NestingMax {
+// equal is Python's ==. A small template can make a value that is very deep, or
+// has one part in many places, so each comparison is a step; when they are used
+// up it says false, and the rendering ends with the limit.
+func (r *renderer) equal(a, b any, depth int) bool {
+	r.steps++
+	if depth > NestingMax || r.steps > StepsMax {
 		return false
 	}
 	if x, ok := a.(int64); ok {
@@ -155,7 +157,7 @@ func equal(a, b any, depth int) bool {
 			return false
 		}
 		for i := range x.items {
-			if !equal(x.items[i], y.items[i], depth+1) {
+			if !r.equal(x.items[i], y.items[i], depth+1) {
 				return false
 			}
 		}
@@ -167,7 +169,7 @@ func equal(a, b any, depth int) bool {
 		}
 		for _, k := range x.keys {
 			other, ok := y.values[k]
-			if !ok || !equal(x.values[k], other, depth+1) {
+			if !ok || !r.equal(x.values[k], other, depth+1) {
 				return false
 			}
 		}
