@@ -40,9 +40,14 @@ type job struct {
 
 // helper makes a task of the manager's own and starts it.
 func (m *Manager) helper(name, program string) (*helper, error) {
+	return m.helperOn(name, program, abi.Amounts{})
+}
+
+// helperOn is helper with a budget that has more than the task itself takes.
+func (m *Manager) helperOn(name, program string, amounts abi.Amounts) (*helper, error) {
 	w := &helper{begin: make(chan abi.Handle, 1), jobs: make(chan job), gone: make(chan struct{})}
-	var amounts abi.Amounts
-	amounts[abi.ResourceMemory], amounts[abi.ResourceSlots] = helperBytes, helperSlots
+	amounts[abi.ResourceMemory] += helperBytes
+	amounts[abi.ResourceSlots] += helperSlots
 	var status abi.Status
 	if w.budget, status = m.root.carve(amounts); status != abi.StatusOK {
 		return nil, refused("carve the budget of the "+name, status)

@@ -93,6 +93,9 @@ type Config struct {
 	Version string
 	// Wall tells the time of day; nil is the machine's.
 	Wall func() time.Time
+	// Services are parts of the node with operations of their own. The manager
+	// closes them.
+	Services []Service
 	// Node is what else the node is made of. Its manifest, programs and data
 	// folder are the manager's business.
 	Node system.Config
@@ -114,7 +117,10 @@ type Manager struct {
 	started time.Time
 	resumed []string
 	trouble []string
-	saving  sync.Mutex // held while the state is collected and written
+	// operations are what can be asked, of the manager and of its services.
+	operations map[string]operation
+	services   []Service  // those that were begun
+	saving     sync.Mutex // held while the state is collected and written
 
 	launches atomic.Uint64
 	pending  sync.Map // launch number to *instance or *caller, from TaskStart to its goroutine
@@ -185,8 +191,10 @@ func (m *Manager) boot() error {
 	if m.around, err = newSurroundings(m); err != nil {
 		return err
 	}
-	m.desk, err = newDesk(m)
-	return err
+	if m.desk, err = newDesk(m); err != nil {
+		return err
+	}
+	return m.beginServices()
 }
 
 // makeTiers makes what runs programs.
@@ -227,14 +235,18 @@ func (m *Manager) Close() error {
 	for _, c := range cells {
 		c.wait(m.node.Machine().Now() + haltNS)
 	}
+	var err error
+	for _, s := range slices.Backward(m.services) {
+		err = errors.Join(err, s.Close())
+	}
 	if m.callers != nil {
 		m.callers.close()
 	}
-	err := m.node.Stop()
-	if err == nil && m.tiers.Close != nil {
+	stopped := m.node.Stop()
+	if stopped == nil && m.tiers.Close != nil {
 		m.tiers.Close() // nothing of theirs runs any more
 	}
-	return errors.Join(err, m.store.close())
+	return errors.Join(err, stopped, m.store.close())
 }
 
 // haltNS is how long the end of one capsule is waited for.

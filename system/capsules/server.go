@@ -128,7 +128,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name, under := strings.CutPrefix(r.URL.Path, control.Prefix)
-	op, ok := operations()[name]
+	op, ok := s.m.operations[name]
 	if r.Method != http.MethodPost || !under || !ok {
 		x.fail(unknown("operation", r.Method+" "+r.URL.Path, "use a client of this node's version"))
 		return
