@@ -141,17 +141,8 @@ func (e *binary) value(r *renderer, f *frame) (any, error) {
 	if err := r.step(e.line); err != nil {
 		return nil, err
 	}
-	switch e.sign {
-	case "and":
-		if !truth(a) {
-			return a, nil
-		}
-		return e.right.value(r, f)
-	case "or":
-		if truth(a) {
-			return a, nil
-		}
-		return e.right.value(r, f)
+	if e.sign == "and" && !truth(a) || e.sign == "or" && truth(a) {
+		return a, nil
 	}
 	b, err := e.right.value(r, f)
 	if err == nil {
@@ -160,7 +151,14 @@ func (e *binary) value(r *renderer, f *frame) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return e.both(r, a, b)
+}
+
+// both is the value of an operator that needs both sides.
+func (e *binary) both(r *renderer, a, b any) (any, error) {
 	switch e.sign {
+	case "and", "or":
+		return b, nil
 	case "==":
 		return r.equal(a, b, 0), nil
 	case "!=":
@@ -273,23 +271,28 @@ func (e *binary) arithmetic(r *renderer, a, b any) (any, error) {
 	if fy == 0 && e.sign != "+" && e.sign != "-" && e.sign != "*" {
 		return nil, failed(e.line, "a division by zero")
 	}
-	switch e.sign {
+	return floats(e.sign, fx, fy), nil
+}
+
+// floats computes with what is not whole; y is not zero where it divides.
+func floats(sign string, x, y float64) float64 {
+	switch sign {
 	case "+":
-		return fx + fy, nil
+		return x + y
 	case "-":
-		return fx - fy, nil
+		return x - y
 	case "*":
-		return fx * fy, nil
+		return x * y
 	case "/":
-		return fx / fy, nil
+		return x / y
 	case "//":
-		return math.Floor(fx / fy), nil
+		return math.Floor(x / y)
 	default:
-		m := math.Mod(fx, fy)
-		if m != 0 && (m < 0) != (fy < 0) {
-			m += fy
+		m := math.Mod(x, y)
+		if m != 0 && (m < 0) != (y < 0) {
+			m += y
 		}
-		return m, nil
+		return m
 	}
 }
 
@@ -342,7 +345,13 @@ func integers(sign string, x, y int64) (v int64, ok bool) {
 		}
 		v = x * y
 		return v, v/y == x && (x != -1 || y != math.MinInt64) && (y != -1 || x != math.MinInt64)
+	default:
+		return quotients(sign, x, y)
 	}
+}
+
+// quotients is // and % .
+func quotients(sign string, x, y int64) (v int64, ok bool) {
 	if y == 0 || y == -1 && x == math.MinInt64 {
 		return 0, false
 	}

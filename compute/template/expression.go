@@ -3,6 +3,7 @@ package template
 import (
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // The expressions, from the loosest to the tightest, as jinja2's parser has
@@ -202,45 +203,53 @@ func (p *parser) unary(filters bool) (expression, error) { //nolint:revive // fl
 
 func (p *parser) primary() (expression, error) {
 	t := p.take()
+	//exhaustive:ignore
 	switch t.kind {
 	case kindName:
-		switch t.text {
-		case "true", "True":
-			return constant{true}, nil
-		case "false", "False":
-			return constant{false}, nil
-		case "none", "None":
-			return constant{nil}, nil
-		case "and", "or", "not", "in", "is", "if", "else":
-			return nil, syntax(t.line, "%s where a value should be", t.text)
-		}
-		if n := p.peek(); n.kind == kindSign && n.text == "(" {
-			p.calls = append(p.calls, *t)
-		}
-		return &variable{t.text}, nil
+		return p.name(t)
 	case kindString:
-		s := t.text
+		var s strings.Builder
+		s.WriteString(t.text)
 		for p.peek().kind == kindString {
-			s += p.take().text
+			s.WriteString(p.take().text)
 		}
-		return constant{s}, nil
-	case kindInteger:
-		n, err := strconv.ParseInt(t.text, 10, 64)
-		if err != nil {
-			return nil, unsupported(t.line, "the number %s", found(t))
-		}
-		return constant{n}, nil
-	case kindFloat:
-		f, err := strconv.ParseFloat(t.text, 64)
-		if err != nil {
-			return nil, unsupported(t.line, "the number %s", found(t))
-		}
-		return constant{f}, nil
+		return constant{s.String()}, nil
+	case kindInteger, kindFloat:
+		return literal(t)
 	case kindSign:
 		return p.bracketed(t)
 	default:
 		return nil, syntax(t.line, "%s where a value should be", found(t))
 	}
+}
+
+// name reads a variable, or a constant that looks like one.
+func (p *parser) name(t *token) (expression, error) {
+	switch t.text {
+	case "true", "True":
+		return constant{true}, nil
+	case "false", "False":
+		return constant{false}, nil
+	case "none", "None":
+		return constant{nil}, nil
+	case "and", "or", "not", "in", "is", "if", "else":
+		return nil, syntax(t.line, "%s where a value should be", t.text)
+	}
+	if n := p.peek(); n.kind == kindSign && n.text == "(" {
+		p.calls = append(p.calls, *t)
+	}
+	return &variable{t.text}, nil
+}
+
+func literal(t *token) (expression, error) {
+	if t.kind == kindInteger {
+		if n, err := strconv.ParseInt(t.text, 10, 64); err == nil {
+			return constant{n}, nil
+		}
+	} else if f, err := strconv.ParseFloat(t.text, 64); err == nil {
+		return constant{f}, nil
+	}
+	return nil, unsupported(t.line, "the number %s", found(t))
 }
 
 // bracketed reads (a), (a, b), [a, b] and {"k": v}.
@@ -469,6 +478,22 @@ func (p *parser) checkNames(f *filter) error {
 	return nil
 }
 
+// begins reports whether a token begins the argument of a test that has no
+// brackets: x is divisibleby 3.
+func (t *token) begins() bool {
+	//exhaustive:ignore
+	switch t.kind {
+	case kindString, kindInteger, kindFloat:
+		return true
+	case kindSign:
+		return t.text == "[" || t.text == "{"
+	case kindName:
+		return !slices.Contains([]string{"and", "or", "else", "if", "is", "not", "in"}, t.text)
+	default:
+		return false
+	}
+}
+
 func (p *parser) test(e expression) (expression, error) {
 	not := p.word("not")
 	t := p.take()
@@ -481,12 +506,10 @@ func (p *parser) test(e expression) (expression, error) {
 	}
 	s := &test{of: e, name: name, line: t.line}
 	var err error
-	switch next := p.peek(); {
+	switch {
 	case p.sign("("):
 		s.arguments, err = p.arguments()
-	case next.kind == kindString || next.kind == kindInteger || next.kind == kindFloat ||
-		next.kind == kindSign && (next.text == "[" || next.text == "{") ||
-		next.kind == kindName && !slices.Contains([]string{"and", "or", "else", "if", "is", "not", "in"}, next.text):
+	case p.peek().begins():
 		var v expression
 		if v, err = p.primary(); err == nil {
 			v, err = p.postfix(v)

@@ -183,17 +183,17 @@ func sorted(r *renderer, name string, items []any, a *arguments) (any, bool, err
 		return unique(r, items, key, a.line)
 	}
 	down := truth(a.named["reverse"]) || name == "max"
-	comparable := true
+	ordered := true
 	items = slices.Clone(items)
 	slices.SortStableFunc(items, func(x, y any) int {
 		order, ok := compare(key(x), key(y))
-		comparable = comparable && ok
+		ordered = ordered && ok
 		if down {
 			return -order
 		}
 		return order
 	})
-	if !comparable {
+	if !ordered {
 		return nil, false, nil
 	}
 	if name == "sort" {

@@ -292,7 +292,7 @@ func (l *lexer) escape(b *strings.Builder, rest string) (n int, err error) {
 		if err != nil || code > utf8.MaxRune {
 			return 0, syntax(l.line, "the escape \\%s", rest[:1+digits])
 		}
-		b.WriteRune(rune(code)) //nolint:gosec // G115: at most MaxRune
+		b.WriteRune(rune(code))
 		return 1 + digits, nil
 	case digits > 0 || c >= '0' && c <= '7' || c == 'N':
 		return 0, unsupported(l.line, "the escape \\%c in a string", c)

@@ -131,11 +131,9 @@ func replace(s, from, to string, n int64) (any, bool) {
 
 // strip takes white space, or characters of a set, off the ends.
 func strip(name, s, set string) string {
-	in := unicode.IsSpace
+	in := pythonSpace
 	if set != "" {
 		in = func(r rune) bool { return strings.ContainsRune(set, r) }
-	} else {
-		in = pythonSpace
 	}
 	if name != "rstrip" {
 		s = strings.TrimLeftFunc(s, in)

@@ -62,6 +62,7 @@ func (p *parser) expect(k kind, text string) (*token, error) {
 
 // found names a token for errors.
 func found(t *token) string {
+	//exhaustive:ignore
 	switch t.kind {
 	case kindText:
 		return "text"

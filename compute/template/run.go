@@ -80,7 +80,7 @@ func (r *renderer) weigh(line int, values ...any) error {
 }
 
 // text accounts for text that is made.
-func (r *renderer) text(line int, n int) error {
+func (r *renderer) text(line, n int) error {
 	r.made += n
 	if n > OutputBytesMax || r.made > MadeBytesMax {
 		return limit(line, "more than %d bytes of text, or %d on the way", OutputBytesMax, MadeBytesMax)
@@ -89,7 +89,7 @@ func (r *renderer) text(line int, n int) error {
 }
 
 // list accounts for lists that are made.
-func (r *renderer) list(line int, n int) error {
+func (r *renderer) list(line, n int) error {
 	r.items += n
 	if r.items > ItemsMax {
 		return limit(line, "more than %d items in lists", ItemsMax)
@@ -291,9 +291,9 @@ func iterate(v any) (items []any, ok bool) {
 	case *list:
 		return v.items, true
 	case *dict:
-		items = make([]any, len(v.keys))
-		for i, k := range v.keys {
-			items[i] = k
+		items = make([]any, 0, len(v.keys))
+		for _, k := range v.keys {
+			items = append(items, k)
 		}
 		return items, true
 	case string:

@@ -2,6 +2,7 @@ package template
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -153,15 +154,7 @@ func (r *renderer) equal(a, b any, depth int) bool {
 		return ok && x == y
 	case *list:
 		y, ok := b.(*list)
-		if !ok || len(x.items) != len(y.items) {
-			return false
-		}
-		for i := range x.items {
-			if !r.equal(x.items[i], y.items[i], depth+1) {
-				return false
-			}
-		}
-		return true
+		return ok && slices.EqualFunc(x.items, y.items, func(a, b any) bool { return r.equal(a, b, depth+1) })
 	case *dict:
 		y, ok := b.(*dict)
 		if !ok || len(x.keys) != len(y.keys) {
@@ -215,23 +208,7 @@ func python(b *strings.Builder, v any, depth int) bool {
 	case string:
 		quote(b, v)
 	case *list:
-		open, end := "[", "]"
-		if v.tuple {
-			open, end = "(", ")"
-			if len(v.items) == 1 {
-				end = ",)"
-			}
-		}
-		b.WriteString(open)
-		for i, item := range v.items {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			if !python(b, item, depth+1) {
-				return false
-			}
-		}
-		b.WriteString(end)
+		return v.python(b, depth)
 	case *dict:
 		b.WriteByte('{')
 		for i, k := range v.keys {
@@ -248,6 +225,27 @@ func python(b *strings.Builder, v any, depth int) bool {
 	default:
 		return false
 	}
+	return true
+}
+
+func (l *list) python(b *strings.Builder, depth int) bool {
+	open, end := "[", "]"
+	if l.tuple {
+		open, end = "(", ")"
+		if len(l.items) == 1 {
+			end = ",)"
+		}
+	}
+	b.WriteString(open)
+	for i, item := range l.items {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if !python(b, item, depth+1) {
+			return false
+		}
+	}
+	b.WriteString(end)
 	return true
 }
 

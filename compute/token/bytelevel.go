@@ -33,7 +33,7 @@ func newByteLevel(m Metadata, v *vocabulary, p pre) (*byteLevel, error) {
 			continue
 		}
 		if raw, ok := alphabet.bytes(nil, text); ok && len(raw) > 0 {
-			c.ids[string(raw)] = int32(id) //nolint:gosec // G115: the pieces are at most PiecesMax
+			c.ids[string(raw)] = int32(id)
 			c.longest = max(c.longest, len(raw))
 		}
 	}
@@ -74,7 +74,7 @@ func (c *byteLevel) readMerges(m Metadata, alphabet *alphabet) error {
 		if !left || !right || split == 0 || split == len(raw) {
 			continue // characters that are no bytes: it can never happen
 		}
-		c.merges.add(c.intern(raw[:split]), c.intern(raw[split:]), uint32(rank), c.intern(raw)) //nolint:gosec // G115: at most MergesMax
+		c.merges.add(c.intern(raw[:split]), c.intern(raw[split:]), uint32(rank), c.intern(raw))
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func (c *byteLevel) intern(raw []byte) int32 {
 	if id, ok := c.ids[string(raw)]; ok {
 		return id
 	}
-	id := int32(c.pieces + len(c.ids)) //nolint:gosec // G115: at most PiecesMax and three times MergesMax
+	id := int32(c.pieces + len(c.ids))
 	c.ids[string(raw)] = id
 	return id
 }
@@ -126,7 +126,7 @@ func (c *byteLevel) word(dst []int32, s *scratch, text string) []int32 {
 	s.text = append(s.text[:0], text...)
 	s.symbols = s.symbols[:0]
 	for i, b := range s.text {
-		s.symbols = append(s.symbols, symbol{start: int32(i), end: int32(i + 1), id: c.bytes[b]}) //nolint:gosec // G115: at most wordBytesMax
+		s.symbols = append(s.symbols, symbol{start: int32(i), end: int32(i + 1), id: c.bytes[b]})
 	}
 	s.merge(c, s.text)
 	for i := range s.symbols {
@@ -173,9 +173,9 @@ func (t *pairTable) grow(n int) {
 }
 
 func (t *pairTable) slot(left, right int32) (*pairEntry, uint64) {
-	key := 1<<63 | uint64(uint32(left))<<32 | uint64(uint32(right)) //nolint:gosec // G115: ids are not negative
+	key := 1<<63 | uint64(uint32(left))<<32 | uint64(uint32(right))
 	mask := len(t.entries) - 1
-	at := int(key * 0x9E3779B97F4A7C15 >> t.shift) //nolint:gosec // G115: less than the table
+	at := int(key * 0x9E3779B97F4A7C15 >> t.shift)
 	for t.entries[at].key != 0 && t.entries[at].key != key {
 		at = (at + 1) & mask
 	}
@@ -224,7 +224,7 @@ func (a *alphabet) bytes(dst []byte, text string) ([]byte, bool) {
 		if int(r) >= len(a.byteOf) || a.byteOf[r] < 0 {
 			return dst, false
 		}
-		dst = append(dst, byte(a.byteOf[r])) //nolint:gosec // G115: a byte, as -1 was refused
+		dst = append(dst, byte(a.byteOf[r]))
 	}
 	return dst, true
 }

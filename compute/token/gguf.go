@@ -26,7 +26,7 @@ func FromGGUF(f Metadata) (*Tokenizer, error) {
 		return nil, err
 	}
 	for id, text := range t.texts {
-		i := int32(id) //nolint:gosec // G115: the pieces are at most PiecesMax
+		i := int32(id)
 		switch k := t.kinds[id]; {
 		case k == kindUserDefined:
 			t.always.add(text, i)

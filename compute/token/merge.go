@@ -56,7 +56,7 @@ func (s *scratch) characters(word []byte, id func([]byte) int32) {
 		if word[at] >= utf8.RuneSelf {
 			_, n = utf8.DecodeRune(word[at:])
 		}
-		s.symbols = append(s.symbols, symbol{start: int32(at), end: int32(at + n), id: id(word[at : at+n])}) //nolint:gosec // G115: words are at most wordBytesMax
+		s.symbols = append(s.symbols, symbol{start: int32(at), end: int32(at + n), id: id(word[at : at+n])})
 		at += n
 	}
 }
@@ -116,15 +116,15 @@ func (s *scratch) mergeLong(p pairs, word []byte) {
 	symbols := s.symbols
 	s.heap = s.heap[:0]
 	for i := range symbols {
-		symbols[i].prev, symbols[i].next = int32(i-1), int32(i+1) //nolint:gosec // G115: words are at most wordBytesMax
+		symbols[i].prev, symbols[i].next = int32(i-1), int32(i+1)
 	}
 	symbols[len(symbols)-1].next = -1
 	for i := range len(symbols) - 1 {
-		s.propose(p, word, int32(i), int32(i+1)) //nolint:gosec // G115: words are at most wordBytesMax
+		s.propose(p, word, int32(i), int32(i+1))
 	}
 	for len(s.heap) > 0 {
 		c := s.pop()
-		at := int32(c.order & (1<<32 - 1)) //nolint:gosec // G115: a place in the word
+		at := int32(c.order & (1<<32 - 1))
 		left, right := &symbols[at], &symbols[c.right]
 		if left.end == left.start || right.end == right.start || right.end-left.start != c.size || left.next != c.right {
 			continue
@@ -157,7 +157,7 @@ func (s *scratch) propose(p pairs, word []byte, left, right int32) {
 	if !ok {
 		return
 	}
-	c := candidate{order: uint64(rank)<<32 | uint64(uint32(left)), right: right, size: r.end - l.start, id: id} //nolint:gosec // G115: places are not negative
+	c := candidate{order: uint64(rank)<<32 | uint64(uint32(left)), right: right, size: r.end - l.start, id: id}
 	s.heap = append(s.heap, c)
 	at := len(s.heap) - 1
 	for at > 0 {

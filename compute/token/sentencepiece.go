@@ -40,7 +40,7 @@ func newSentencePiece(m Metadata, v *vocabulary) (*sentencePiece, error) {
 			continue
 		}
 		text = strings.ReplaceAll(text, space, " ")
-		c.ids[text] = int32(id) //nolint:gosec // G115: the pieces are at most PiecesMax
+		c.ids[text] = int32(id)
 		c.longest = max(c.longest, len(text))
 		if strings.Contains(strings.TrimLeft(text, " "), " ") {
 			c.apart = false

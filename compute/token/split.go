@@ -247,6 +247,7 @@ func digits(c *classes, s string, i int) int { return c.while(s, i, classNumber)
 
 // upTo3 is \p{N}{1,3}, and exactly3 [0-9][0-9][0-9].
 func upTo3(c *classes, s string, i int) int { return numbers(c, s, i, 3) }
+
 func exactly3(_ *classes, s string, i int) int {
 	if i+3 > len(s) {
 		return i

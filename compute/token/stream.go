@@ -18,7 +18,7 @@ type Stream struct {
 // NewStream begins a text. With lead set the space that SentencePiece puts
 // before the first word is taken off: for a whole text, not for one that goes on
 // from a prompt.
-func NewStream(t *Tokenizer, lead bool) *Stream { //nolint:revive // flag-parameter: it is a property of the text, and stored
+func NewStream(t *Tokenizer, lead bool) *Stream {
 	c, ok := t.coder.(*sentencePiece)
 	return &Stream{t: t, lead: lead && ok && c.prefix}
 }

@@ -25,6 +25,7 @@ func newUnigramCoder(m Metadata, v *vocabulary) (*unigram, error) {
 	pieces := make([]string, len(v.texts))
 	scores := make([]float64, len(v.texts))
 	for id, text := range v.texts {
+		//exhaustive:ignore
 		switch v.kinds[id] {
 		case kindNormal, kindUnused:
 			pieces[id], scores[id] = text, float64(v.scores[id])
@@ -107,7 +108,7 @@ func newCharsmap(ints []int64) (c charsmap, err error) {
 	}
 	b := make([]byte, len(ints))
 	for i, v := range ints {
-		b[i] = byte(v) //nolint:gosec // G115: the file has bytes, signed or not
+		b[i] = byte(v)
 	}
 	size := uint64(binary.LittleEndian.Uint32(b))
 	if size%4 != 0 || size+4 > uint64(len(b)) {

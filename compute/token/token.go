@@ -122,7 +122,7 @@ func (t *Tokenizer) Text(id int32) string {
 // ID is the token that the file spells so, such as "<|im_end|>".
 func (t *Tokenizer) ID(text string) (int32, bool) {
 	id := slices.Index(t.texts, text)
-	return int32(id), id >= 0 //nolint:gosec // G115: the pieces are at most PiecesMax
+	return int32(id), id >= 0
 }
 
 // Size is how many tokens there are; ids are 0 to Size-1.

@@ -30,7 +30,9 @@ func all(tb testing.TB) map[string]*Tokenizer {
 
 // lossy reports texts that SentencePiece does not give back: its mark for a space,
 // and those with a piece of the user's, behind which it begins with a space.
-func lossy(text string) bool { return strings.Contains(text, space) || strings.Contains(text, "<tool>") }
+func lossy(text string) bool {
+	return strings.Contains(text, space) || strings.Contains(text, "<tool>")
+}
 
 // back is the text of tokens as a whole text, without the tokenizer's own space.
 func back(t *Tokenizer, ids []int32) string {

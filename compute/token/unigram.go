@@ -2,6 +2,7 @@ package token
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -48,7 +49,7 @@ func NewUnigram(pieces []string, scores []float64, unknown int) (*Unigram, error
 	case unknown < 0 || unknown >= len(pieces):
 		return nil, damaged("the unknown piece is number %d of %d", unknown, len(pieces))
 	}
-	u := &Unigram{scores: scores, unknown: int32(unknown), apart: true} //nolint:gosec // G115: less than PiecesMax
+	u := &Unigram{scores: scores, unknown: int32(unknown), apart: true}
 	least, total := math.Inf(1), 0
 	for id, piece := range pieces {
 		total += len(piece)
@@ -65,7 +66,7 @@ func NewUnigram(pieces []string, scores []float64, unknown int) (*Unigram, error
 			continue
 		}
 		least = min(least, scores[id])
-		u.trie.add(piece, int32(id)) //nolint:gosec // G115: less than PiecesMax
+		u.trie.add(piece, int32(id))
 		if strings.Contains(strings.TrimLeft(piece, space), space) {
 			u.apart = false
 		}
@@ -139,11 +140,10 @@ func (u *Unigram) encodeWord(dst []int32, l *lattice, word string, unknown bool)
 		at += n
 	}
 	l.back = l.back[:0]
-	for end := int32(len(word)); end > 0; end = l.nodes[end].start { //nolint:gosec // G115: words are at most wordBytesMax
+	for end := int32(len(word)); end > 0; end = l.nodes[end].start {
 		l.back = append(l.back, l.nodes[end].id)
 	}
-	for i := len(l.back) - 1; i >= 0; i-- {
-		id := l.back[i]
+	for _, id := range slices.Backward(l.back) {
 		if id != u.unknown || !unknown {
 			dst = append(dst, id)
 		}
@@ -161,7 +161,7 @@ func (u *Unigram) extend(nodes []node, word string, at, character int) {
 	}
 	reach := func(end int, id int32, score float64) {
 		if score > nodes[end].score {
-			nodes[end] = node{score: score, start: int32(at), id: id} //nolint:gosec // G115: words are at most wordBytesMax
+			nodes[end] = node{score: score, start: int32(at), id: id}
 		}
 	}
 	covered := false
@@ -208,7 +208,7 @@ func (t *trie) grow(bytes int) {
 // slot is where the edge is, or would be.
 func (t *trie) slot(key uint64) int {
 	mask := len(t.edges) - 1
-	at := int(key * 0x9E3779B97F4A7C15 >> t.shift) //nolint:gosec // G115: less than the table
+	at := int(key * 0x9E3779B97F4A7C15 >> t.shift)
 	for t.edges[at].key != 0 && t.edges[at].key != key {
 		at = (at + 1) & mask
 	}
@@ -218,10 +218,10 @@ func (t *trie) slot(key uint64) int {
 func (t *trie) add(piece string, id int32) {
 	state := int32(0)
 	for i := range len(piece) {
-		key := uint64(state)<<8 | uint64(piece[i]) | 1<<40 //nolint:gosec // G115: states are not negative
+		key := uint64(state)<<8 | uint64(piece[i]) | 1<<40
 		e := &t.edges[t.slot(key)]
 		if e.key == 0 {
-			*e = edge{key: key, to: int32(len(t.values))} //nolint:gosec // G115: at most UnigramBytesMax
+			*e = edge{key: key, to: int32(len(t.values))}
 			t.values = append(t.values, -1)
 		}
 		state = e.to
@@ -230,6 +230,6 @@ func (t *trie) add(piece string, id int32) {
 }
 
 func (t *trie) next(state int32, c byte) (int32, bool) {
-	e := &t.edges[t.slot(uint64(state)<<8|uint64(c)|1<<40)] //nolint:gosec // G115: states are not negative
+	e := &t.edges[t.slot(uint64(state)<<8|uint64(c)|1<<40)]
 	return e.to, e.key != 0
 }

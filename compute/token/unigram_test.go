@@ -71,7 +71,7 @@ func TestUnigramIsOptimal(t *testing.T) {
 }
 
 func TestUnigramRefusals(t *testing.T) {
-	for name, make := range map[string]func() (*Unigram, error){
+	for name, attempt := range map[string]func() (*Unigram, error){
 		"nothing": func() (*Unigram, error) { return NewUnigram(nil, nil, 0) },
 		"lengths": func() (*Unigram, error) { return NewUnigram([]string{"a"}, nil, 0) },
 		"unknown": func() (*Unigram, error) { return NewUnigram([]string{"a"}, []float64{0}, 1) },
@@ -80,7 +80,7 @@ func TestUnigramRefusals(t *testing.T) {
 			return NewUnigram([]string{string(slices.Repeat([]byte("a"), UnigramPieceBytesMax+1))}, []float64{0}, 0)
 		},
 	} {
-		if _, err := make(); !errors.Is(err, ErrVocabulary) {
+		if _, err := attempt(); !errors.Is(err, ErrVocabulary) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -129,7 +129,7 @@ func (v *vocabulary) specials(m Metadata, d defaults) {
 		n, ok := m.Uint("tokenizer.ggml." + name + "_token_id")
 		switch {
 		case ok && n < uint64(len(v.texts)):
-			return int32(n) //nolint:gosec // G115: n is less than the number of pieces
+			return int32(n)
 		case ok || int(otherwise) >= len(v.texts):
 			return -1
 		default:
@@ -148,7 +148,7 @@ func (v *vocabulary) specials(m Metadata, d defaults) {
 	named := make(map[string]int32)
 	for i, text := range v.texts {
 		if slices.Contains(endTextsTable, text) || slices.Contains(padTextsTable, text) {
-			named[text] = int32(i) //nolint:gosec // G115: the pieces are at most PiecesMax
+			named[text] = int32(i)
 		}
 	}
 	for _, text := range endTextsTable {
@@ -233,7 +233,7 @@ func (v *vocabulary) render(spell func(dst []byte, text string) []byte) {
 		default:
 			v.arena = spell(v.arena, text)
 		}
-		v.offsets[id+1] = uint32(len(v.arena)) //nolint:gosec // G115: at most VocabularyBytesMax
+		v.offsets[id+1] = uint32(len(v.arena))
 	}
 }
 
@@ -269,7 +269,7 @@ func (v *vocabulary) bytePieces() (ids [256]int32) {
 	}
 	for id, text := range v.texts {
 		if b, ok := byteText(text); ok && v.kinds[id] == kindByte {
-			ids[b] = int32(id) //nolint:gosec // G115: the pieces are at most PiecesMax
+			ids[b] = int32(id)
 		}
 	}
 	return ids

@@ -33,7 +33,7 @@ func newWordPiece(m Metadata, v *vocabulary) (*wordPiece, error) {
 	}
 	for id, text := range v.texts {
 		if v.kinds[id].ordinary() && text != "" {
-			c.ids[text] = int32(id) //nolint:gosec // G115: the pieces are at most PiecesMax
+			c.ids[text] = int32(id)
 			c.longest = max(c.longest, len(text))
 		}
 	}
