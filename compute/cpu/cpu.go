@@ -126,6 +126,9 @@ func (u *Unit) Describe() compute.Description {
 	d := compute.Description{
 		Name: "cpu", Kind: compute.KindCPU, Device: processorName(), Features: u.kernels.Features(),
 		MemoryBytes: u.memory(), Formats: append([]tensor.Format(nil), formatsTable...),
+		// The bits of a product depend neither on its batch mates nor on how
+		// rows are shared among threads, so all models are deterministic ones.
+		Deterministic: true,
 	}
 	for _, a := range architectures() {
 		d.Architectures = append(d.Architectures, a.name)

@@ -53,11 +53,10 @@ func appendTokens(tb testing.TB, m *model, s compute.Sequence, tokens []int32) [
 // The engines differ in what they round before they multiply. llama.cpp rounds
 // queries and the weights of attention to half precision, this unit does not:
 // 2⁻¹² of each number, some 1e-3 after two layers. (With that rounding put into
-// this unit, for once, F32 models came within 1e-4, and half of the quantised
-// ones gave the same bits.) For weights in F16 and BF16 llama.cpp rounds the
-// activations to these as well. In quantised models both round activations to 8
-// bits: what was 1e-3 before is a whole step of 2⁻⁷ where it falls on a
-// boundary, and what follows differs by that.
+// this unit, for once, F32 models came within 2e-4.) For weights in F16 and BF16
+// llama.cpp rounds the activations to these as well. In quantised models both
+// round activations to 8 bits: what was 1e-3 before is a whole step of 2⁻⁷ where
+// it falls on a boundary, and what follows differs by that.
 //
 // The first token sees only itself, and attention is exact whatever is rounded:
 // there F32 agrees to the accuracy of its sums, or of llama.cpp's table of GELU.
