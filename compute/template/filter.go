@@ -38,7 +38,11 @@ func apply(r *renderer, name string, v any, a *arguments) (any, error) {
 	if err := r.weigh(a.line, v); err != nil {
 		return nil, err
 	}
-	out, ok, err := any(nil), false, error(nil)
+	var (
+		out any
+		ok  bool
+		err error
+	)
 	switch name {
 	case "default", "d":
 		return byDefault(v, a)
@@ -91,7 +95,7 @@ func toJSON(r *renderer, v any, a *arguments) (any, error) {
 	if truth(arguments[0]) {
 		return nil, failed(a.line, "tojson with ensure_ascii")
 	}
-	if n, ok := integer(arguments[1]); ok && arguments[1] != false {
+	if n, ok := integer(arguments[1]); ok && !isBool(arguments[1]) {
 		w.indent = int(min(max(n, 0), 16))
 		w.comma = ","
 	}
@@ -105,6 +109,8 @@ func toJSON(r *renderer, v any, a *arguments) (any, error) {
 	}
 	return w.String(), r.text(a.line, w.Len())
 }
+
+func isBool(v any) bool { _, is := v.(bool); return is }
 
 // ofItems is the filters of lists.
 func ofItems(r *renderer, name string, v any, a *arguments) (any, bool, error) {

@@ -54,7 +54,7 @@ func spellSentencePiece(dst []byte, text string) []byte {
 	return append(dst, strings.ReplaceAll(text, space, " ")...)
 }
 
-func (c *sentencePiece) encode(dst []int32, s *scratch, text string, first bool) []int32 {
+func (c *sentencePiece) encode(dst []int32, s *scratch, text string, first bool) []int32 { //nolint:revive // flag-parameter: where the text stands, not what to do
 	s.text = s.text[:0]
 	if c.prefix && first {
 		s.text = append(s.text, ' ')

@@ -101,21 +101,22 @@ func contractionAnyCase(s string, i int) int {
 	if strings.HasPrefix(rest, "ſ") {
 		return i + 1 + len("ſ")
 	}
-	var folded [2]byte
-	n := copy(folded[:], rest)
-	for j := range n {
-		if folded[j] >= 'A' && folded[j] <= 'Z' {
-			folded[j] += 'a' - 'A'
-		}
-	}
 	switch {
-	case n > 0 && strings.IndexByte("stmd", folded[0]) >= 0:
+	case rest == "":
+		return i
+	case strings.IndexByte("stmdSTMD", rest[0]) >= 0:
 		return i + 2
-	case n == 2 && (folded == [2]byte{'r', 'e'} || folded == [2]byte{'v', 'e'} || folded == [2]byte{'l', 'l'}):
+	case len(rest) > 1 && foldedTwo(rest[0], rest[1]):
 		return i + 3
 	default:
 		return i
 	}
+}
+
+// foldedTwo is re, ve or ll in any case.
+func foldedTwo(a, b byte) bool {
+	a, b = a|0x20, b|0x20
+	return (a == 'r' || a == 'v') && b == 'e' || a == 'l' && b == 'l'
 }
 
 // modern is the family that GPT-4 began, with what its members differ in:

@@ -40,7 +40,7 @@ const unknownPenalty = 10
 // without one; it and empty pieces are never found in a text. Scores that are
 // not finite, lists of unequal length and lists over the limits are
 // [ErrVocabulary].
-func NewUnigram(pieces []string, scores []float64, unknown int) (*Unigram, error) {
+func NewUnigram(pieces []string, scores []float64, unknown int) (*Unigram, error) { //nolint:revive // cyclomatic: a flat list of cases, which reads best in one place
 	switch {
 	case len(pieces) == 0 || len(pieces) > PiecesMax:
 		return nil, damaged("it has %d pieces, and 1 to %d are possible", len(pieces), PiecesMax)
@@ -128,7 +128,7 @@ func (u *Unigram) word(text string) int {
 	return limit
 }
 
-func (u *Unigram) encodeWord(dst []int32, l *lattice, word string, unknown bool) ([]int32, bool) {
+func (u *Unigram) encodeWord(dst []int32, l *lattice, word string, unknown bool) ([]int32, bool) { //nolint:revive // flag-parameter: what came before, not what to do
 	l.nodes = l.nodes[:0]
 	for range len(word) + 1 {
 		l.nodes = append(l.nodes, node{score: math.Inf(-1)})

@@ -54,7 +54,7 @@ type vocabulary struct {
 const (
 	keyModel  = "tokenizer.ggml.model"
 	keyPre    = "tokenizer.ggml.pre"
-	keyTokens = "tokenizer.ggml.tokens"
+	keyTokens = "tokenizer.ggml.tokens" //nolint:gosec // G101: it names tokens of text, not of access
 	keyScores = "tokenizer.ggml.scores"
 	keyTypes  = "tokenizer.ggml.token_type"
 	keyMerges = "tokenizer.ggml.merges"
@@ -72,7 +72,7 @@ func unsupported(format string, args ...any) error {
 }
 
 // read takes the pieces, kinds, scores and special tokens from the metadata.
-func (v *vocabulary) read(m Metadata, d defaults) error {
+func (v *vocabulary) read(m Metadata, d defaults) error { //nolint:revive // cyclomatic: a flat list of cases, which reads best in one place
 	texts, ok := m.Texts(keyTokens)
 	if !ok || len(texts) == 0 {
 		return damaged("it has no list %s", keyTokens)
@@ -124,7 +124,7 @@ type defaults struct {
 
 // specials reads which tokens have a part to play. The defaults and the set of
 // ends are those of llama.cpp (src/llama-vocab.cpp), which files rely on.
-func (v *vocabulary) specials(m Metadata, d defaults) {
+func (v *vocabulary) specials(m Metadata, d defaults) { //nolint:revive // cyclomatic: a flat list of cases, which reads best in one place
 	id := func(name string, otherwise int32) int32 {
 		n, ok := m.Uint("tokenizer.ggml." + name + "_token_id")
 		switch {

@@ -40,7 +40,7 @@ func newWordPiece(m Metadata, v *vocabulary) (*wordPiece, error) {
 	return c, nil
 }
 
-func (c *wordPiece) encode(dst []int32, s *scratch, text string, _ bool) []int32 {
+func (c *wordPiece) encode(dst []int32, s *scratch, text string, _ bool) []int32 { //nolint:revive // cyclomatic: a flat list of cases, which reads best in one place
 	s.text = append(s.text[:0], space...)
 	end := func() {
 		if len(s.text) > len(space) {
@@ -73,7 +73,7 @@ func (c *wordPiece) encode(dst []int32, s *scratch, text string, _ bool) []int32
 }
 
 // alone reports whether a character is a word by itself: a sign, or Chinese.
-func alone(r rune) bool {
+func alone(r rune) bool { //nolint:revive // cyclomatic: a flat list of cases, which reads best in one place
 	switch {
 	case r < utf8.RuneSelf:
 		return r > ' ' && r < 0x7f && !unicode.IsLetter(r) && !unicode.IsDigit(r)
