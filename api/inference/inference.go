@@ -6,6 +6,7 @@ package inference
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"phios/abi"
@@ -66,81 +67,87 @@ type Cost struct {
 }
 
 // Request asks for text. Exactly one of Messages, Prompt and Tokens is set.
+//
+// Where it crosses a wire it is JSON, by the names in its tags; so are what it
+// is made of, and a [Result]. Durations are in nanoseconds, as ..._ns.
 type Request struct {
 	// Model is a name, a digest or a unique beginning of one; empty is the
 	// default model.
-	Model    string
-	Messages []Message
+	Model    string    `json:"model,omitempty"`
+	Messages []Message `json:"messages,omitempty"`
 	// Prompt is text as it is: no template is put around it.
-	Prompt string
-	Tokens []int32
+	Prompt string  `json:"prompt,omitempty"`
+	Tokens []int32 `json:"tokens,omitempty"`
 
 	// TokensMax bounds what is generated; zero is until the context is full.
-	TokensMax int
-	Sampling  Sampling
-	Stop      []string
+	TokensMax int      `json:"tokens_max,omitempty"`
+	Sampling  Sampling `json:"sampling,omitzero"`
+	Stop      []string `json:"stop,omitempty"`
 	// Constraint is what the text must be; nil is anything.
-	Constraint *Constraint
-	Tools      []Tool
+	Constraint *Constraint `json:"constraint,omitempty"`
+	Tools      []Tool      `json:"tools,omitempty"`
 	// ToolChoice is auto, none, required, or the name of a tool; empty is auto.
-	ToolChoice string
+	ToolChoice string `json:"tool_choice,omitempty"`
 	// Logprobs asks for log-probabilities, with TopLogprobs others beside.
-	Logprobs    bool
-	TopLogprobs int
+	Logprobs    bool `json:"logprobs,omitempty"`
+	TopLogprobs int  `json:"top_logprobs,omitempty"`
 	// Echo puts the prompt before the text.
-	Echo bool
+	Echo bool `json:"echo,omitempty"`
 
 	// Priority orders what waits; higher first, zero is usual.
-	Priority int
+	Priority int `json:"priority,omitempty"`
 	// Deadline is when the answer is of no use any more; zero is never.
-	Deadline time.Time
+	Deadline time.Time `json:"deadline,omitzero"`
 	// Deterministic asks for the same bytes each time, whatever runs beside.
-	Deterministic bool
+	Deterministic bool `json:"deterministic,omitempty"`
 	// Device constrains where it runs.
-	Device Constraints
+	Device Constraints `json:"device,omitzero"`
 	// Batch is the batch of the caller that it belongs to; zero is none.
-	Batch uint64
+	Batch uint64 `json:"batch,omitempty"`
 }
 
 // Message is a turn of a conversation.
 type Message struct {
-	Role    string // system, user, assistant, tool
-	Content string
-	Name    string
+	Role    string `json:"role"` // system, user, assistant, tool
+	Content string `json:"content"`
+	Name    string `json:"name,omitempty"`
 	// ToolCalls are what the assistant asked for, and ToolCallID which of them a
 	// tool answers.
-	ToolCalls  []ToolCall
-	ToolCallID string
+	ToolCalls  []ToolCall `json:"tool_calls,omitempty"`
+	ToolCallID string     `json:"tool_call_id,omitempty"`
 }
 
 // Tool is a function that the model may ask for.
 type Tool struct {
-	Name, Description string
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
 	// Parameters is a JSON Schema.
-	Parameters []byte
+	Parameters json.RawMessage `json:"parameters,omitempty"`
 	// Strict makes its arguments valid by that schema always.
-	Strict bool
+	Strict bool `json:"strict,omitempty"`
 }
 
 // ToolCall is a call that the model asks for. Arguments is JSON.
 type ToolCall struct {
-	ID, Name, Arguments string
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Arguments string `json:"arguments"`
 }
 
 // Sampling is how tokens are chosen. The zero value is greedy.
 type Sampling struct {
-	Temperature       float64
-	TopK              int     // zero is all
-	TopP              float64 // zero is all
-	MinP              float64
-	RepetitionPenalty float64 // zero and one are none
-	PresencePenalty   float64
-	FrequencyPenalty  float64
+	Temperature       float64 `json:"temperature,omitempty"`
+	TopK              int     `json:"top_k,omitempty"` // zero is all
+	TopP              float64 `json:"top_p,omitempty"` // zero is all
+	MinP              float64 `json:"min_p,omitempty"`
+	RepetitionPenalty float64 `json:"repetition_penalty,omitempty"` // zero and one are none
+	PresencePenalty   float64 `json:"presence_penalty,omitempty"`
+	FrequencyPenalty  float64 `json:"frequency_penalty,omitempty"`
 	// Seed makes choices repeatable; Seeded says that it was set.
-	Seed   uint64
-	Seeded bool
+	Seed   uint64 `json:"seed,omitempty"`
+	Seeded bool   `json:"seeded,omitempty"`
 	// Bias is added to the logits of tokens.
-	Bias map[int32]float32
+	Bias map[int32]float32 `json:"bias,omitempty"`
 }
 
 // The kinds of constraints.
@@ -153,18 +160,19 @@ const (
 
 // Constraint is what generated text must be. It always is, for any model.
 type Constraint struct {
-	Kind string
-	Text string
+	Kind string `json:"kind"`
+	Text string `json:"text"`
 }
 
 // Constraints say on which unit a model may run.
 type Constraints struct {
 	// Kind is a kind of unit, empty for any; Unit a unit's name.
-	Kind, Unit string
+	Kind string `json:"kind,omitempty"`
+	Unit string `json:"unit,omitempty"`
 	// Latency is how soon the first token must come; zero does not matter.
-	Latency time.Duration
+	Latency time.Duration `json:"latency_ns,omitempty"`
 	// Local refuses units that send data away.
-	Local bool
+	Local bool `json:"local,omitempty"`
 }
 
 // Delta is a piece of an answer.
@@ -177,10 +185,10 @@ type Delta struct {
 
 // Logprob is the log-probability of a token.
 type Logprob struct {
-	Token   int32
-	Text    string
-	Logprob float64
-	Top     []Logprob
+	Token   int32     `json:"token"`
+	Text    string    `json:"text"`
+	Logprob float64   `json:"logprob"`
+	Top     []Logprob `json:"top,omitempty"`
 }
 
 // Reason is why an answer ended.
@@ -198,26 +206,30 @@ const (
 
 // Result is a whole answer.
 type Result struct {
-	Model     string
-	Unit      string
-	Text      string
-	ToolCalls []ToolCall
-	Logprobs  []Logprob
-	Reason    Reason
+	Model     string     `json:"model,omitempty"`
+	Unit      string     `json:"unit,omitempty"`
+	Text      string     `json:"text"`
+	ToolCalls []ToolCall `json:"tool_calls,omitempty"`
+	Logprobs  []Logprob  `json:"logprobs,omitempty"`
+	Reason    Reason     `json:"reason"`
 	// StopText is the stop string that ended it, when one did.
-	StopText string
-	Usage    Usage
+	StopText string `json:"stop_text,omitempty"`
+	Usage    Usage  `json:"usage,omitzero"`
 }
 
 // Usage is what a request used.
 type Usage struct {
 	// PromptTokens are all of the prompt, CachedTokens those of it that were
 	// not computed because their keys and values were there.
-	PromptTokens, CachedTokens, CompletionTokens int
-	Joules                                       float64
+	PromptTokens     int     `json:"prompt_tokens"`
+	CachedTokens     int     `json:"cached_tokens,omitempty"`
+	CompletionTokens int     `json:"completion_tokens"`
+	Joules           float64 `json:"joules,omitempty"`
 	// Queue is the time until it ran, FirstToken until the first token, Total
 	// until the end, all from the moment it came.
-	Queue, FirstToken, Total time.Duration
+	Queue      time.Duration `json:"queue_ns,omitempty"`
+	FirstToken time.Duration `json:"first_token_ns,omitempty"`
+	Total      time.Duration `json:"total_ns,omitempty"`
 }
 
 // EmbedRequest asks for vectors. An empty Model is the resident encoder.
