@@ -67,6 +67,14 @@ func (t *Tokenizer) Encode(dst []int32, text string, special bool) []int32 { //n
 	if s == nil {
 		s = new(scratch)
 	}
+	dst = t.encode(dst, s, text, special)
+	s.trim()
+	t.scratches.Put(s)
+	return dst
+}
+
+// encode is Encode with the memory for it.
+func (t *Tokenizer) encode(dst []int32, s *scratch, text string, special bool) []int32 { //nolint:revive // flag-parameter: as in Encode
 	m := &t.always
 	if special {
 		m = &t.asked
@@ -83,10 +91,7 @@ func (t *Tokenizer) Encode(dst []int32, text string, special bool) []int32 { //n
 		at += n
 		plain, first = at, true
 	}
-	dst = t.plain(dst, s, text[plain:], &first)
-	s.trim()
-	t.scratches.Put(s)
-	return dst
+	return t.plain(dst, s, text[plain:], &first)
 }
 
 // plain encodes what lies between two special tokens.
