@@ -62,7 +62,7 @@ type Tokenizer struct {
 // text spells are recognised when special is set, and are plain text otherwise;
 // pieces that the vocabulary calls user-defined are always recognised, as
 // SentencePiece does. It adds neither BOS nor EOS.
-func (t *Tokenizer) Encode(dst []int32, text string, special bool) []int32 { //nolint:revive // flag-parameter: whether the text is trusted, which the caller knows
+func (t *Tokenizer) Encode(dst []int32, text string, special bool) []int32 {
 	s, _ := t.scratches.Get().(*scratch)
 	if s == nil {
 		s = new(scratch)
