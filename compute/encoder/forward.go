@@ -44,21 +44,19 @@ func (e *Encoder) compute(s *scratch, jobs []job) {
 // the sines and cosines of the position.
 func (w *weights) place(x []float32, id int32, position int) {
 	w.embeddings.Row(int(id), x)
-	for i, f := range w.frequencies {
-		sin, cos := math.Sincos(float64(position) * float64(f))
-		x[i] = 2*x[i] + float32(sin)
-		x[widthFirst/2+i] = 2*x[widthFirst/2+i] + float32(cos)
+	for i, v := range w.positions[position*widthFirst:][:widthFirst] {
+		x[i] = 2*x[i] + v
 	}
 }
 
 // layer adds to each token what attention finds, then what feeds forward.
 func (e *Encoder) layer(s *scratch, l *layer, jobs []job, tokens int) {
 	in := l.width
-	l.attention.normalize(s.y, s.x, tokens)
+	e.normalize(&l.attention, s.y, s.x, tokens)
 	e.multiply(s, &l.qkv, s.z, s.y, tokens)
 	row := 0
 	for _, j := range jobs {
-		s.attend(s.y[row*in:], s.z[row*3*in:], len(j.tokens), in)
+		e.attend(s.score[:len(j.tokens)], s.y[row*in:], s.z[row*3*in:], in)
 		row += len(j.tokens)
 	}
 	e.multiply(s, &l.out, s.add, s.y, tokens)
@@ -68,11 +66,9 @@ func (e *Encoder) layer(s *scratch, l *layer, jobs []job, tokens int) {
 	}
 	e.kernels.Add(s.x[:tokens*width], s.add[:tokens*width])
 
-	l.feed.normalize(s.y, s.x, tokens)
+	e.normalize(&l.feed, s.y, s.x, tokens)
 	e.multiply(s, &l.up, s.z, s.y, tokens)
-	for i, v := range s.z[:tokens*hidden] {
-		s.z[i] = max(v, 0)
-	}
+	e.kernels.Relu(s.z[:tokens*hidden])
 	e.multiply(s, &l.down, s.add, s.z, tokens)
 	e.kernels.Add(s.x[:tokens*width], s.add[:tokens*width])
 }
@@ -87,74 +83,29 @@ func (e *Encoder) multiply(s *scratch, l *linear, out, x []float32, rows int) {
 	}
 }
 
-// normalize is the layer normalisation of Ba et al. (2016), in float64 sums.
-func (a *affine) normalize(out, x []float32, rows int) {
+// normalize is the layer normalisation of Ba et al. (2016) of each row.
+func (e *Encoder) normalize(a *affine, out, x []float32, rows int) {
 	const epsilon = 1e-6
 	n := len(a.scale)
 	for r := range rows {
-		row, to := x[r*n:][:n], out[r*n:][:n]
-		sum, square := 0.0, 0.0
-		for _, v := range row {
-			sum += float64(v)
-			square += float64(v) * float64(v)
-		}
-		mean := sum / float64(n)
-		scale := 1 / math.Sqrt(max(square/float64(n)-mean*mean, 0)+epsilon)
-		for i, v := range row {
-			to[i] = float32((float64(v)-mean)*scale)*a.scale[i] + a.bias[i]
-		}
+		e.kernels.LayerNorm(out[r*n:][:n], x[r*n:][:n], a.scale, a.bias, epsilon)
 	}
 }
 
 // attend lets each token of one text look at all of it: out of width in, from
-// queries, keys and values side by side.
-func (s *scratch) attend(out, qkv []float32, tokens, in int) {
-	size := in / heads
+// queries, keys and values side by side. There is a weight for each token.
+func (e *Encoder) attend(weights, out, qkv []float32, in int) {
+	size, tokens := in/heads, len(weights)
 	scale := float32(1 / math.Sqrt(float64(size)))
 	for t := range tokens {
 		for h := range heads {
 			query := qkv[t*3*in+h*size:][:size]
-			weights := s.score[:tokens]
-			for u := range weights {
-				weights[u] = scale * dot(query, qkv[u*3*in+in+h*size:][:size])
-			}
-			softmax(weights)
+			e.kernels.ScoresFloat(weights, query, qkv[in+h*size:], tokens, 3*in, scale)
+			e.kernels.Softmax(weights)
 			to := out[t*in+h*size:][:size]
 			clear(to)
-			for u, weight := range weights {
-				for i, v := range qkv[u*3*in+2*in+h*size:][:size] {
-					to[i] += weight * v
-				}
-			}
+			e.kernels.MixFloat(to, weights, qkv[2*in+h*size:], tokens, 3*in)
 		}
-	}
-}
-
-// dot adds up in four lanes, for the processor to overlap.
-func dot(a, b []float32) float32 {
-	var s0, s1, s2, s3 float32
-	b = b[:len(a)]
-	for i := 0; i+3 < len(a); i += 4 {
-		s0 += a[i] * b[i]
-		s1 += a[i+1] * b[i+1]
-		s2 += a[i+2] * b[i+2]
-		s3 += a[i+3] * b[i+3]
-	}
-	return (s0 + s1) + (s2 + s3)
-}
-
-func softmax(x []float32) {
-	top := x[0]
-	for _, v := range x {
-		top = max(top, v)
-	}
-	sum := float32(0)
-	for i, v := range x {
-		x[i] = float32(math.Exp(float64(v - top)))
-		sum += x[i]
-	}
-	for i := range x {
-		x[i] /= sum
 	}
 }
 

@@ -50,9 +50,9 @@ type weights struct {
 	pieces     *token.Unigram
 	blank      int32 // the piece of a single separator
 	embeddings simd.Matrix
-	// frequencies are the angles by which positions are told apart.
-	frequencies []float32
-	layers      [layers]layer
+	// positions are what positions are told apart by, tokensMax times widthFirst.
+	positions []float32
+	layers    [layers]layer
 	// widen takes what goes around the first layer's attention to its width.
 	widen      linear
 	pool       linear
@@ -77,7 +77,7 @@ func readWeights(f *gguf.File, k *simd.Kernels) (*weights, error) {
 	}
 	r := &reader{f: f, kernels: k}
 	w.embeddings = r.matrix("token_embd.weight", embedded, widthFirst)
-	w.frequencies = r.vector("position_freq.weight", widthFirst/2)
+	w.positions = positions(r.vector("position_freq.weight", widthFirst/2))
 	for i := range w.layers {
 		in := width
 		if i == 0 {
@@ -89,6 +89,20 @@ func readWeights(f *gguf.File, k *simd.Kernels) (*weights, error) {
 	w.pool = r.linear("pool", width, width)
 	w.parameters = r.parameters
 	return w, r.err
+}
+
+// positions are the sines, then the cosines, of each position by the angles of
+// one step.
+func positions(angles []float32) []float32 {
+	all := make([]float32, tokensMax*widthFirst)
+	for position := range tokensMax {
+		row := all[position*widthFirst:][:widthFirst]
+		for i, angle := range angles {
+			sin, cos := math.Sincos(float64(position) * float64(angle))
+			row[i], row[widthFirst/2+i] = float32(sin), float32(cos)
+		}
+	}
+	return all
 }
 
 func (r *reader) layer(prefix string, in int) layer {

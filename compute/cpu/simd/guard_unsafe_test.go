@@ -73,7 +73,7 @@ func TestVectorsKeepToTheirOperands(t *testing.T) {
 	r := random(9)
 	for _, n := range []int{1, 7, 8, 15, 16, 33, 64, 80, 128, 200} {
 		x, y, z := guardedCopy(t, normal(r, n)), guardedCopy(t, normal(r, n)), guardedCopy(t, make([]float32, n))
-		keys := guardedCopy(t, halves(r, 5*n))
+		keys, floats := guardedCopy(t, halves(r, 5*n)), guardedCopy(t, normal(r, 5*n))
 		h := guardedCopy(t, make([]uint16, n))
 		out := guardedCopy(t, normal(r, 5))
 		for _, k := range All() {
@@ -85,6 +85,10 @@ func TestVectorsKeepToTheirOperands(t *testing.T) {
 			k.ToHalf(h, x)
 			k.Scores(out, x, keys, 5, n, 1)
 			k.Mix(x, out, keys, 5, n)
+			k.Relu(x)
+			k.LayerNorm(z, x, y, z, 1e-6)
+			k.ScoresFloat(out, x, floats, 5, n, 1)
+			k.MixFloat(x, out, floats, 5, n)
 		}
 	}
 }

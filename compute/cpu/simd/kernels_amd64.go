@@ -9,6 +9,7 @@ func sets() []*Kernels {
 		k := Plain()
 		k.name, k.features = "avx2", []string{"avx2", "fma", "f16c"}
 		useVectorsAVX2(k)
+		useSentenceAVX2(k)
 		useQuantAVX2(k)
 		k.products.kquantAVX2()
 		k.products.floatAVX2()

@@ -50,6 +50,7 @@ type Kernels struct {
 	features []string
 	products products
 	vectors  vectors
+	sentence sentence
 	// scratch holds *[]byte: room for panels of weights, one per Multiply that
 	// runs at this moment.
 	scratch *sync.Pool
@@ -124,7 +125,8 @@ func Plain() *Kernels {
 			scores:      plainScores,
 			mix:         plainMix,
 		},
-		scratch: &sync.Pool{New: func() any { return new([]byte) }},
+		sentence: plainSentence(),
+		scratch:  &sync.Pool{New: func() any { return new([]byte) }},
 	}
 }
 

@@ -65,6 +65,24 @@ func vectorRun(k *Kernels, r *rand.Rand, n int, awkwardly bool) []float32 {
 	all = append(all, out...)
 	a = again()
 	k.Mix(a, normal(r, tokens), keys, tokens, stride)
+	return append(append(all, a...), sentenceRun(k, r, x, y, z)...)
+}
+
+// sentenceRun is vectorRun for the operations of sentence encoders.
+func sentenceRun(k *Kernels, r *rand.Rand, x, y, z []float32) []float32 {
+	n := len(x)
+	var all []float32
+	a := append([]float32(nil), x...)
+	a[0] = float32(math.NaN())
+	k.Relu(a)
+	all = append(all, a...)
+	k.LayerNorm(a, x, y, z, 1e-6)
+	all = append(all, a...)
+	tokens, stride := 1+r.IntN(20), n+r.IntN(9)
+	keys, out := normal(r, tokens*stride), make([]float32, tokens)
+	k.ScoresFloat(out, x, keys, tokens, stride, 0.125)
+	all = append(all, out...)
+	k.MixFloat(a, out, keys, tokens, stride)
 	return append(all, a...)
 }
 
@@ -136,12 +154,15 @@ func TestPlainVectorsAreRight(t *testing.T) {
 	r := random(4)
 	x, y := normal(r, 333), normal(r, 333)
 	silu, gelu, soft, norm := append([]float32(nil), x...), append([]float32(nil), x...), append([]float32(nil), x...), make([]float32, 333)
+	layer := make([]float32, 333)
+	plainLayerNorm(layer, x, y, silu, 1e-5)
 	plainSiluMul(silu, y)
 	plainGeluMul(gelu, y)
 	plainSoftmax(soft)
 	plainRMSNorm(norm, x, y, 1e-5)
-	var sum, squares float64
+	var all, sum, squares float64
 	for _, v := range x {
+		all += float64(v)
 		sum += math.Exp(float64(v))
 		squares += float64(v) * float64(v)
 	}
@@ -151,6 +172,10 @@ func TestPlainVectorsAreRight(t *testing.T) {
 		near("gelu", gelu[i], 0.5*v*(1+math.Tanh(math.Sqrt(2/math.Pi)*(v+0.044715*v*v*v)))*u)
 		near("softmax", soft[i], math.Exp(v)/sum)
 		near("norm", norm[i], v/math.Sqrt(squares/333+1e-5)*u)
+		mean := all / 333
+		if want := (v-mean)/math.Sqrt(squares/333-mean*mean+1e-5)*u + v; math.Abs(float64(layer[i])-want) > 1e-6*(1+math.Abs(v)) {
+			t.Fatalf("layer norm: %g, want %g", layer[i], want)
+		}
 	}
 }
 
