@@ -250,3 +250,12 @@ type Completer interface {
 	// comes. An error of emit ends it.
 	Complete(ctx context.Context, body []byte, emit func(chunk []byte) error) error
 }
+
+// Lister is a unit that has models of its own, such as a server. They are loaded
+// by their name alone.
+type Lister interface {
+	Unit
+	// Models asks for the names of its models. It may block, and ends early with
+	// the context.
+	Models(ctx context.Context) ([]string, error)
+}

@@ -202,7 +202,8 @@ func join(data, line []byte) ([]byte, error) {
 	return append(data, bytes.TrimPrefix(rest, []byte(" "))...), nil
 }
 
-// Embed asks for the vectors of texts, and makes them of unit length.
+// Embed asks for the vectors of texts, and makes them of unit length. A row that
+// is nil is made: the width is not known before the server has answered.
 func (m *model) Embed(ctx context.Context, texts []string, rows [][]float32, cut []bool) error {
 	if len(rows) != len(texts) || len(cut) != len(texts) {
 		return fmt.Errorf("embed %d texts into %d rows and %d cuts; give as many", len(texts), len(rows), len(cut))
@@ -251,6 +252,10 @@ func (m *model) embed(ctx context.Context, texts []string, rows [][]float32) err
 	m.description.Width = len(vectors[0])
 	m.mu.Unlock()
 	for i, v := range vectors {
+		if rows[i] == nil {
+			rows[i] = v
+			continue
+		}
 		if len(rows[i]) != len(v) {
 			return fmt.Errorf("a row of %d numbers for a vector of %d; the width is in the model's description after the first request", len(rows[i]), len(v))
 		}

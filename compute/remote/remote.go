@@ -45,6 +45,11 @@ const (
 	TextsMax = 256
 	// WidthMax is the longest vector.
 	WidthMax = 1 << 16
+	// ListMax is how many models of a server's list are read.
+	ListMax = 4096
+
+	nameBytesMax  = 64
+	modelBytesMax = 256
 )
 
 const (
@@ -58,6 +63,7 @@ func Registration() compute.Registration {
 		Name: "remote",
 		Open: Open,
 		Settings: map[string]string{
+			"name":     "name of the unit, which begins the names of its models: remote when not given",
 			"url":      "address of the server, up to and with its version, such as https://models.example/v1",
 			"key":      "key that is sent as the bearer; none when not given",
 			"model":    "the server's name of the model, when it is not the one that is loaded",
@@ -91,6 +97,7 @@ func (s secret) cover(text string) string {
 
 // unit is a server.
 type unit struct {
+	name    string
 	base    *url.URL
 	key     secret
 	model   string
@@ -107,7 +114,7 @@ type unit struct {
 
 // Open makes a unit of its settings. It asks nothing of the server.
 func Open(settings map[string]string) (compute.Unit, error) {
-	u := &unit{timeout: timeoutDefault, key: newSecret("")}
+	u := &unit{name: "remote", timeout: timeoutDefault, key: newSecret("")}
 	insecure := false
 	for name, value := range settings {
 		if err := u.set(name, value, &insecure); err != nil {
@@ -128,6 +135,8 @@ func Open(settings map[string]string) (compute.Unit, error) {
 // set takes one setting.
 func (u *unit) set(name, value string, insecure *bool) (err error) {
 	switch name {
+	case "name":
+		u.name, err = value, checkName(value)
 	case "url":
 		u.base, err = address(value)
 	case "key":
@@ -145,9 +154,19 @@ func (u *unit) set(name, value string, insecure *bool) (err error) {
 			return errors.New("insecure: give true or false")
 		}
 	default:
-		return fmt.Errorf("the remote unit has no setting %q; it has url, key, model, timeout, insecure", name)
+		return fmt.Errorf("the remote unit has no setting %q; it has name, url, key, model, timeout, insecure", name)
 	}
 	return err
+}
+
+// checkName refuses names that could not be told from other things.
+func checkName(name string) error {
+	if name == "" || len(name) > nameBytesMax || strings.ContainsFunc(name, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.'
+	}) {
+		return fmt.Errorf("name=%q: give up to %d letters, digits and . _ -", name, nameBytesMax)
+	}
+	return nil
 }
 
 // address reads an address. It names none of what it refuses: people put keys
@@ -208,7 +227,7 @@ func client(base *url.URL) *http.Client {
 
 // Describe says which server it is.
 func (u *unit) Describe() compute.Description {
-	return compute.Description{Name: "remote", Kind: compute.KindRemote, Device: u.base.Host}
+	return compute.Description{Name: u.name, Kind: compute.KindRemote, Device: u.base.Host}
 }
 
 // String is the address alone.
@@ -233,7 +252,7 @@ func (u *unit) Load(ctx context.Context, w compute.Weights, o compute.Options) (
 	if u.model != "" {
 		name = u.model
 	}
-	if name == "" || len(name) > 256 {
+	if name == "" || len(name) > modelBytesMax {
 		return nil, errors.New("load a remote model: give its name, of at most 256 bytes")
 	}
 	u.mu.Lock()

@@ -395,3 +395,47 @@ func FuzzStream(f *testing.F) {
 		}
 	})
 }
+
+func TestModelsAreListed(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.URL.Path != "/v1/models" || r.Header.Get("Authorization") != "Bearer "+key {
+			t.Errorf("the server got %s %s with %q", r.Method, r.URL.Path, r.Header.Get("Authorization"))
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"data":[{"id":"two"},{"id":"one/more:q4"},{"id":"\u001b[2J"},{"id":""},{"id":"two"}]}`)
+	}))
+	defer server.Close()
+	u, err := remote.Open(map[string]string{"url": server.URL + "/v1", "key": key, "name": "work"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = u.Close() }()
+	if names, err := u.(compute.Lister).Models(t.Context()); err != nil || fmt.Sprint(names) != "[one/more:q4 two]" || u.Describe().Name != "work" {
+		t.Errorf("%q of %s %v", names, u.Describe().Name, err)
+	}
+	fixed, err := remote.Open(map[string]string{"url": "http://localhost:1/v1", "model": "m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = fixed.Close() }()
+	if names, err := fixed.(compute.Lister).Models(t.Context()); err != nil || fmt.Sprint(names) != "[m]" {
+		t.Errorf("%q %v", names, err)
+	}
+	for _, bad := range []string{"", "a/b", "a b", strings.Repeat("x", 65)} {
+		if _, err := remote.Open(map[string]string{"url": "http://localhost:1/v1", "name": bad}); err == nil {
+			t.Errorf("the name %q was taken", bad)
+		}
+	}
+}
+
+// TestRowsAreMade: who does not know the width yet gives no rows.
+func TestRowsAreMade(t *testing.T) {
+	m := open(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"data":[{"index":0,"embedding":[3,4]}]}`)
+	}))
+	rows := make([][]float32, 1)
+	if err := m.(compute.Embedder).Embed(t.Context(), []string{"a"}, rows, make([]bool, 1)); err != nil || len(rows[0]) != 2 || rows[0][0] != 0.6 {
+		t.Errorf("%v %v", rows, err)
+	}
+}

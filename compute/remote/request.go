@@ -64,9 +64,14 @@ func (m *model) post(ctx context.Context, path string, body []byte) (*http.Respo
 	if len(body) > RequestBytesMax {
 		return nil, fmt.Errorf("a request of %d bytes; %d can be sent, make it shorter", len(body), RequestBytesMax)
 	}
+	return m.ask(ctx, http.MethodPost, path, body)
+}
+
+// ask makes a request, again when the server is busy.
+func (m *model) ask(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
 	wait := waitFirst
 	for attempt := 1; ; attempt++ {
-		answer, err := m.send(ctx, path, body)
+		answer, err := m.send(ctx, method, path, body)
 		if err != nil {
 			return nil, m.explain(ctx, err)
 		}
@@ -86,8 +91,8 @@ func (m *model) post(ctx context.Context, path string, body []byte) (*http.Respo
 	}
 }
 
-func (m *model) send(ctx context.Context, path string, body []byte) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.unit.base.JoinPath(path).String(), bytes.NewReader(body))
+func (m *model) send(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, m.unit.base.JoinPath(path).String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
