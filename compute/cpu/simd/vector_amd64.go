@@ -5,6 +5,7 @@ package simd
 func useVectorsAVX2(k *Kernels) {
 	v := &k.vectors
 	v.quantize32 = vectorQuantize32
+	v.quantize256 = vectorQuantize256
 	v.rmsNorm = vectorRMSNorm
 	v.add = vectorAdd
 	v.siluMul = vectorSiluMul
@@ -23,6 +24,12 @@ func vectorQuantize32(codes []int8, scales []float32, sums []int32, x []float32,
 		return
 	}
 	quantize32AVX2(&codes[0], &scales[0], &sums[0], &x[0], len(x)/32, high)
+}
+
+func vectorQuantize256(codes []int8, scales []float32, sums []int16, x []float32) {
+	if len(x) > 0 {
+		quantize256AVX2(&codes[0], &scales[0], &sums[0], &x[0], len(x)/superblock)
+	}
 }
 
 func vectorRMSNorm(out, x, weight []float32, eps float32) {
@@ -121,6 +128,9 @@ func vectorMix(out, weights []float32, values []uint16, stride int) {
 
 //go:noescape
 func quantize32AVX2(codes *int8, scales *float32, sums *int32, x *float32, blocks, high int)
+
+//go:noescape
+func quantize256AVX2(codes *int8, scales *float32, sums *int16, x *float32, blocks int)
 
 //go:noescape
 func addAVX2(x, y *float32, n int)

@@ -3,6 +3,7 @@ package simd
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"phios/compute/tensor"
@@ -140,6 +141,37 @@ func TestQuantizeAgrees(t *testing.T) {
 	}
 }
 
+// TestQuantize256Agrees does the same for superblocks, with what is no number
+// and what is no finite one among them.
+func TestQuantize256Agrees(t *testing.T) {
+	r := random(7)
+	for round := range 200 {
+		columns := superblock * (1 + r.IntN(5))
+		x := extremeInput(r, 1, columns)
+		if round%3 == 0 {
+			x = awkward(r, columns)
+			x[r.IntN(columns)] = [...]float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 1e-45}[r.IntN(4)]
+		}
+		if round%3 == 1 { // The sign of the first of two largest counts.
+			x[r.IntN(columns)], x[r.IntN(columns)] = 1e7, -1e7
+		}
+		want := NewInput(1, columns)
+		Plain().Quantize(want, tensor.Q4_K, x, 1, columns)
+		for _, k := range All()[1:] {
+			got := NewInput(1, columns)
+			k.Quantize(got, tensor.Q4_K, x, 1, columns)
+			if !slices.Equal(got.codes, want.codes) || !slices.Equal(got.sums16, want.sums16) {
+				t.Fatalf("%s: round %d: other codes or sums", k.Name(), round)
+			}
+			for i, scale := range want.scales {
+				if !same(got.scales[i], scale) {
+					t.Fatalf("%s: round %d: scale %d: %g, want %g", k.Name(), round, i, got.scales[i], scale)
+				}
+			}
+		}
+	}
+}
+
 // TestPlainVectorsAreRight compares the plain twins with float64.
 func TestPlainVectorsAreRight(t *testing.T) {
 	near := func(what string, got float32, want float64) {
@@ -210,6 +242,7 @@ func BenchmarkVectors(b *testing.B) {
 			"SiluMul/2048":   func() { copy(z, x); k.SiluMul(z, y) },
 			"Softmax/1024":   func() { copy(z, x); k.Softmax(z[:1024]) },
 			"Quant32/2048":   func() { k.Quantize(in, tensor.Q8_0, x, 1, 2048) },
+			"Quant256/2048":  func() { k.Quantize(in, tensor.Q4_K, x, 1, 2048) },
 			"Scores/1024x64": func() { k.Scores(scores, x[:64], keys, 1024, 64, 1) },
 			"Mix/1024x64":    func() { k.Mix(z[:64], scores, keys, 1024, 64) },
 		} {
