@@ -95,6 +95,7 @@ func (f *form) turns(r *inference.Request) {
 		t.end()
 	}
 	switch {
+	case f.err != nil:
 	case len(turns) == 0:
 		f.refuse("messages", "there are no messages", "give at least one")
 	case len(r.Messages) > inference.MessagesMax:

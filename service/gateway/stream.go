@@ -38,13 +38,16 @@ func (x *exchange) streaming(do func(ctx context.Context, s *stream) error) erro
 	s.over = true
 	begun := x.w.status != 0
 	s.mu.Unlock()
+	var r *refusal
+	if err != nil {
+		r = refused(ctx, err) // Before the context ends for another reason.
+	}
 	cancel(nil)
 	<-done
 	var knows *told
 	if err == nil || !begun || errors.As(err, &knows) {
 		return err
 	}
-	r := refused(ctx, err)
 	if r.status == statusClosed {
 		return err
 	}
