@@ -7,6 +7,8 @@ type abilities struct {
 	// avx512VNNI: the above, AVX-512 F, BW, DQ, VL and VNNI, and the system
 	// keeps their registers.
 	avx512VNNI bool
+	// avx512Popcount: the above, and bits counted in wide registers.
+	avx512Popcount bool
 }
 
 // The bits, as Intel's manual (volume 2A, CPUID and XGETBV) gives them.
@@ -22,6 +24,7 @@ const (
 	leaf7EBXAVX512BW = 1 << 30
 	leaf7EBXAVX512VL = 1 << 31
 	leaf7ECXVNNI     = 1 << 11
+	leaf7ECXPopcount = 1 << 14
 
 	xcr0YMM = 1<<1 | 1<<2
 	xcr0ZMM = xcr0YMM | 1<<5 | 1<<6 | 1<<7
@@ -45,6 +48,7 @@ func processor() abilities {
 	const wide = leaf7EBXAVX512F | leaf7EBXAVX512DQ | leaf7EBXAVX512BW | leaf7EBXAVX512VL
 	a.avx2 = b&leaf7EBXAVX2 != 0 && saved&xcr0YMM == xcr0YMM
 	a.avx512VNNI = a.avx2 && b&wide == wide && c&leaf7ECXVNNI != 0 && saved&xcr0ZMM == xcr0ZMM
+	a.avx512Popcount = a.avx512VNNI && c&leaf7ECXPopcount != 0
 	return a
 }
 

@@ -11,6 +11,7 @@ func sets() []*Kernels {
 		useVectorsAVX2(k)
 		useSentenceAVX2(k)
 		useQuantAVX2(k)
+		useSearchAVX2(k)
 		k.products.kquantAVX2()
 		k.products.floatAVX2()
 		found = append(found, k)
@@ -20,6 +21,11 @@ func sets() []*Kernels {
 			useQuantAVX512(&k)
 			useAttentionAVX512(&k)
 			useExpAVX512(&k)
+			useSearchVNNI(&k)
+			if p.avx512Popcount {
+				k.features = append(k.features, "avx512vpopcntdq")
+				useSearchPopcount(&k)
+			}
 			k.products.kquantVNNI()
 			k.products.floatAVX512()
 			found = append(found, &k)

@@ -50,6 +50,7 @@ type Kernels struct {
 	features []string
 	products products
 	vectors  vectors
+	search   search
 	sentence sentence
 	// scratch holds *[]byte: room for panels of weights, one per Multiply that
 	// runs at this moment.
@@ -125,6 +126,7 @@ func Plain() *Kernels {
 			scores:      plainScores,
 			mix:         plainMix,
 		},
+		search:   plainSearch(),
 		sentence: plainSentence(),
 		scratch:  &sync.Pool{New: func() any { return new([]byte) }},
 	}
