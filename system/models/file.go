@@ -1,0 +1,6 @@
+package models
+
+import "phios/abi"
+
+// mapFile answers AIMapModel.
+func (c *call) mapFile() abi.Status { return abi.StatusUnsupported }
