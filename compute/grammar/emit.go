@@ -204,6 +204,10 @@ func (c *schemas) properties(s *spec) ([]string, []*node, error) {
 	}
 	nodes := make([]*node, len(order))
 	for i, name := range order {
+		if slices.Contains(s.absent, name) {
+			nodes[i] = nothing()
+			continue
+		}
 		all := slices.Clone(s.props[name])
 		matched := false
 		for j, p := range s.patternTexts {
@@ -303,8 +307,8 @@ func (c *schemas) freeNames(s *spec) (*dfa, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := make([]*node, 0, len(s.order)+len(s.required))
-	for _, n := range append(slices.Clone(s.order), s.required...) {
+	names := make([]*node, 0, len(s.order)+len(s.required)+len(s.absent))
+	for _, n := range slices.Concat(s.order, s.required, s.absent) {
 		names = append(names, literal(n))
 	}
 	named, err := regular(alt(names...), &c.work)

@@ -35,7 +35,7 @@ func FromSchema(source []byte) (*Grammar, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &schemas{root: root, rules: sharedRules(), names: slices.Clone(sharedNamesTable[:]), known: map[string]int{}}
+	c := &schemas{root: root, rules: sharedRules(), names: slices.Clone(sharedNamesTable[:]), known: map[string]int{}, compared: map[string][]*spec{}}
 	n, err := c.node([]located{{root, "#"}})
 	if err != nil {
 		return nil, err
@@ -51,7 +51,10 @@ type located struct {
 }
 
 func (l located) member(name string) located {
-	escaped := strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	escaped := name
+	if strings.ContainsAny(name, "~/") {
+		escaped = strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	}
 	return located{l.v.member[name], l.at + "/" + escaped}
 }
 
@@ -74,6 +77,25 @@ type schemas struct {
 	known map[string]int
 	made  int
 	work  effort
+	// joined is the cost of all joining of schemas so far.
+	joined int
+	// compared are the alternatives of properties by which objects were told
+	// apart.
+	compared map[string][]*spec
+}
+
+// joinedMax bounds the joining of schemas, in properties and keywords that are
+// looked at: references that fork at each of their steps double it with each,
+// and alternatives of oneOf are compared each with each.
+const joinedMax = 1 << 21
+
+// narrowCost is what narrowing by a schema costs that says nothing.
+const narrowCost = 16
+
+// join adds a cost, and reports whether it may be spent.
+func (c *schemas) join(cost int) bool {
+	c.joined += min(cost, joinedMax)
+	return c.joined <= joinedMax
 }
 
 // schemasMax bounds how many schemas are compiled, counting those that are
@@ -89,12 +111,7 @@ func (c *schemas) node(all []located) (*node, error) {
 	if !slices.ContainsFunc(all, func(l located) bool { return refers(l.v) }) {
 		return c.body(all)
 	}
-	keys := make([]string, len(all))
-	for i, l := range all {
-		keys[i] = l.at
-	}
-	slices.Sort(keys)
-	key := strings.Join(slices.Compact(keys), " ")
+	key := keyOf(all)
 	if r, ok := c.known[key]; ok {
 		return call(r), nil
 	}
@@ -110,6 +127,16 @@ func (c *schemas) node(all []located) (*node, error) {
 	}
 	c.rules[r] = n
 	return call(r), nil
+}
+
+// keyOf is equal for the same schemas.
+func keyOf(all []located) string {
+	keys := make([]string, len(all))
+	for i, l := range all {
+		keys[i] = strconv.Quote(l.at)
+	}
+	slices.Sort(keys)
+	return strings.Join(slices.Compact(keys), " ")
 }
 
 // refers reports whether a schema has a reference that applies to the same
@@ -149,6 +176,13 @@ func (c *schemas) body(all []located) (*node, error) {
 func (c *schemas) apply(specs []*spec, l located, depth int) ([]*spec, error) {
 	if depth > referencesMax {
 		return nil, l.refuse(fmt.Sprintf("references go over %d deep without a value between; break the circle", referencesMax))
+	}
+	cost := 1
+	for _, s := range specs {
+		cost += narrowCost + len(l.v.names) + len(s.order) + len(s.required)
+	}
+	if !c.join(cost) {
+		return nil, fmt.Errorf("%w: %s: joining references and alternatives takes over %d steps; write them in fewer", ErrTooLarge, l.at, joinedMax)
 	}
 	if l.v.what == 'b' {
 		if l.v.truth {
@@ -248,6 +282,8 @@ func (c *schemas) resolve(l located) (located, error) {
 func (c *schemas) disjoint(a, b *spec, depth int) bool {
 	shared := a.types & b.types
 	switch {
+	case !c.join(1 + len(a.required)*len(b.required)/16):
+		return false
 	case shared == 0:
 		return true
 	case a.values != nil && b.values != nil:
@@ -261,7 +297,7 @@ func (c *schemas) disjoint(a, b *spec, depth int) bool {
 	case shared&^(typeInteger|typeNumber) == 0:
 		return above(a, b) || above(b, a)
 	case shared == typeObject:
-		return depth < 4 && (c.discriminated(a, b, depth) || lacks(a, b) && lacks(b, a))
+		return depth < 4 && (c.discriminated(a, b, depth) || separate(a, b, depth))
 	}
 	return false
 }
@@ -301,9 +337,11 @@ func (c *schemas) discriminated(a, b *spec, depth int) bool {
 	return false
 }
 
+// alternatives are what a property may be. They are not to be changed.
 func (c *schemas) alternatives(all []located) ([]*spec, error) {
-	if c.made++; c.made > schemasMax {
-		return nil, ErrTooLarge
+	key := keyOf(all)
+	if specs, ok := c.compared[key]; ok {
+		return specs, nil
 	}
 	specs := []*spec{newSpec()}
 	for _, l := range all {
@@ -312,21 +350,46 @@ func (c *schemas) alternatives(all []located) ([]*spec, error) {
 			return nil, err
 		}
 	}
+	c.compared[key] = specs
 	return specs, nil
 }
 
-// lacks reports whether an object that is written for a is never valid by b:
-// it lacks what b requires, or has what b forbids.
-func lacks(a, b *spec) bool {
+// separate reports whether each of two is never valid by the other, because it
+// lacks what the other requires or has what the other forbids. What one lacks it
+// is made to lack for good: a schema that is joined later may name it. That is
+// not possible for the schemas of a property, which are joined anew, so there
+// only what is forbidden counts.
+func separate(a, b *spec, depth int) bool {
+	if forbidden(a, b) && forbidden(b, a) {
+		return true
+	}
+	if depth > 0 {
+		return false
+	}
+	one, ok1 := lacked(a, b)
+	two, ok2 := lacked(b, a)
+	if ok1 && ok2 {
+		a.absent, b.absent = append(a.absent, one...), append(b.absent, two...)
+	}
+	return ok1 && ok2
+}
+
+// forbidden reports whether a requires what b forbids.
+func forbidden(a, b *spec) bool {
+	return len(b.patternProps) == 0 && b.forbidsOthers() &&
+		slices.ContainsFunc(a.required, func(name string) bool { return b.props[name] == nil })
+}
+
+// lacked is the name that a must not have to be invalid by b; none when b
+// forbids what a requires.
+func lacked(a, b *spec) (names []string, ok bool) {
+	if forbidden(a, b) {
+		return nil, true
+	}
 	for _, name := range b.required {
 		if a.props[name] == nil && !a.extras() && !slices.Contains(a.required, name) {
-			return true
+			return []string{name}, true
 		}
 	}
-	for _, name := range a.required {
-		if b.props[name] == nil && len(b.patternProps) == 0 && b.forbidsOthers() {
-			return true
-		}
-	}
-	return false
+	return nil, false
 }

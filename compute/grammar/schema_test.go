@@ -205,3 +205,48 @@ func TestNullable(t *testing.T) {
 		}
 	}
 }
+
+// What is joined must hold in every part, in whatever order the parts come.
+func TestJoinedSchemasKeepAllParts(t *testing.T) {
+	one := `{"type":"object","required":["a"],"properties":{"a":{"type":"null"}}}`
+	two := `{"type":"object","required":["b"],"properties":{"b":{"type":"null"}}}`
+	for i, source := range []string{
+		`{"allOf":[{"minProperties":2},{"minProperties":1}],"required":["a","b"]}`,
+		`{"allOf":[{"oneOf":[` + one + `,` + two + `]},{"properties":{"a":{},"b":{}}}]}`,
+		`{"allOf":[{"oneOf":[` + one + `,` + two + `]},{"additionalProperties":{"type":["integer","null"]}}]}`,
+		`{"allOf":[{"oneOf":[{"properties":{"a":{"const":1}},"required":["a"],"additionalProperties":false,"type":"object"},` + two + `]},{"properties":{"a":{"type":"integer"}}}]}`,
+	} {
+		checkSchema(t, source, wordVocabulary(3, 700), rand.New(rand.NewPCG(uint64(i), 2)), 60)
+	}
+	for _, c := range []struct{ source, place string }{
+		{`{"allOf":[{"minProperties":3},{"minProperties":1}],"required":["a"]}`, "#/allOf/0/minProperties"},
+		{`{"oneOf":[{"properties":{"k":` + one + `},"required":["k"],"type":"object"},{"properties":{"k":` + two + `},"required":["k"],"type":"object"}]}`, "#/oneOf/1"},
+		{`{"$defs":{"a":{"$id":"http://x/a","$ref":"#/$defs/b","$defs":{"b":true}},"b":{"type":"integer"}},"$ref":"#/$defs/a"}`, "#/$defs/a/$id"},
+	} {
+		if _, err := FromSchema([]byte(c.source)); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), c.place) {
+			t.Errorf("%s: got %v, want a refusal of %s", c.source, err, c.place)
+		}
+	}
+}
+
+// References that fork at each step, and a oneOf of many, take bounded time.
+func TestJoiningIsBounded(t *testing.T) {
+	for _, keyword := range []string{"allOf", "anyOf"} {
+		var b strings.Builder
+		b.WriteString(`{"$ref":"#/$defs/0","$defs":{"30":false`)
+		for i := range 30 {
+			fmt.Fprintf(&b, `,"%d":{"%s":[{"$ref":"#/$defs/%d"},{"$ref":"#/$defs/%d"}]}`, i, keyword, i+1, i+1)
+		}
+		b.WriteString("}}")
+		if _, err := FromSchema([]byte(b.String())); keyword == "anyOf" && !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%s: got %v, want %v", keyword, err, ErrTooLarge)
+		}
+	}
+	var kinds []string
+	for i := range 200 {
+		kinds = append(kinds, fmt.Sprintf(`{"type":"object","properties":{"kind":{"const":%d}},"required":["kind"]}`, i))
+	}
+	if _, err := FromSchema([]byte(`{"oneOf":[` + strings.Join(kinds, ",") + `]}`)); err != nil {
+		t.Errorf("a union of 200 kinds: %v", err)
+	}
+}

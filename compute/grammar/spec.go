@@ -73,8 +73,9 @@ type spec struct {
 	additionalSet bool
 	patternProps  []located // the schemas; the pattern is in patternTexts
 	patternTexts  []string
-	minProperties located
-	maxProperties located // of the least one
+	absent        []string // names that are not written: another branch of a oneOf requires them
+	minProperties located  // of the greatest one
+	maxProperties located  // of the least one
 	objects       bool    // some keyword of objects was there
 }
 
@@ -89,7 +90,7 @@ func (s *spec) clone() *spec {
 		*list = slices.Clip(*list)
 	}
 	c.prefix, c.order, c.required = slices.Clone(s.prefix), slices.Clip(s.order), slices.Clip(s.required)
-	c.patternTexts = slices.Clip(s.patternTexts)
+	c.patternTexts, c.absent = slices.Clip(s.patternTexts), slices.Clip(s.absent)
 	return &c
 }
 
@@ -110,7 +111,7 @@ func (s *spec) extras() bool {
 // annotationsTable are the keywords that constrain nothing, or are read where
 // they are referred to.
 var annotationsTable = []string{
-	"title", "description", "default", "examples", "example", "$schema", "$id", "id", "$comment", "deprecated", "readOnly",
+	"title", "description", "default", "examples", "example", "$schema", "id", "$comment", "deprecated", "readOnly",
 	"writeOnly", "$defs", "definitions", "$anchor", "contentMediaType", "contentEncoding", "discriminator",
 	"$ref", "allOf", "anyOf", "oneOf",
 }
@@ -135,6 +136,8 @@ func (s *spec) narrow(l located) error {
 			err = s.narrowText(m, k)
 		case "uniqueItems":
 			err = uniqueItems(l)
+		case "$id":
+			err = ownBase(l)
 		case "items", "prefixItems", "additionalItems", "properties", "patternProperties", "additionalProperties", "required":
 		default:
 			if !slices.Contains(annotationsTable, k) && !strings.HasPrefix(k, "x-") {
@@ -149,6 +152,16 @@ func (s *spec) narrow(l located) error {
 		return err
 	}
 	return s.narrowObject(l)
+}
+
+// ownBase refuses a part that is a document of its own: references inside it
+// would be to its parts, and not to those of the whole. A name within the
+// document, as in drafts 6 and 7, changes nothing.
+func ownBase(l located) error {
+	if id := l.member("$id"); l.at != "#" && !strings.HasPrefix(id.v.text, "#") {
+		return id.refuse("a schema with an address of its own inside another cannot be followed; leave it out")
+	}
+	return nil
 }
 
 func uniqueItems(l located) error {
@@ -259,7 +272,7 @@ func (s *spec) narrowCount(l located, keyword string) error {
 		s.lists = true
 		lower(&s.maxItems)
 	case "minProperties":
-		if n > 0 {
+		if old := s.minProperties.v; n > 0 && (old == nil || n > old.count()) {
 			s.objects, s.minProperties = true, l
 		}
 	case "maxProperties":
