@@ -76,7 +76,7 @@ type spec struct {
 	absent        []string // names that are not written: another branch of a oneOf requires them
 	minProperties located  // of the greatest one
 	maxProperties located  // of the least one
-	objects       bool    // some keyword of objects was there
+	objects       bool     // some keyword of objects was there
 }
 
 func newSpec() *spec {
@@ -111,7 +111,7 @@ func (s *spec) extras() bool {
 // annotationsTable are the keywords that constrain nothing, or are read where
 // they are referred to.
 var annotationsTable = []string{
-	"title", "description", "default", "examples", "example", "$schema", "id", "$comment", "deprecated", "readOnly",
+	"title", "description", "default", "examples", "example", "$schema", "$id", "id", "$comment", "deprecated", "readOnly",
 	"writeOnly", "$defs", "definitions", "$anchor", "contentMediaType", "contentEncoding", "discriminator",
 	"$ref", "allOf", "anyOf", "oneOf",
 }
@@ -136,13 +136,9 @@ func (s *spec) narrow(l located) error {
 			err = s.narrowText(m, k)
 		case "uniqueItems":
 			err = uniqueItems(l)
-		case "$id":
-			err = ownBase(l)
 		case "items", "prefixItems", "additionalItems", "properties", "patternProperties", "additionalProperties", "required":
 		default:
-			if !slices.Contains(annotationsTable, k) && !strings.HasPrefix(k, "x-") {
-				err = m.refuse("this keyword cannot be kept; leave it out and check the result")
-			}
+			err = l.annotation(k)
 		}
 		if err != nil {
 			return err
@@ -154,14 +150,18 @@ func (s *spec) narrow(l located) error {
 	return s.narrowObject(l)
 }
 
-// ownBase refuses a part that is a document of its own: references inside it
-// would be to its parts, and not to those of the whole. A name within the
-// document, as in drafts 6 and 7, changes nothing.
-func ownBase(l located) error {
-	if id := l.member("$id"); l.at != "#" && !strings.HasPrefix(id.v.text, "#") {
-		return id.refuse("a schema with an address of its own inside another cannot be followed; leave it out")
+// annotation refuses a keyword that is no annotation. An $id makes a part a
+// document of its own, and references inside it would be to its parts, not to
+// those of the whole; one that begins with # is a name, as in drafts 6 and 7.
+func (l located) annotation(keyword string) error {
+	m := l.member(keyword)
+	switch {
+	case keyword == "$id" && l.at != "#" && !strings.HasPrefix(m.v.text, "#"):
+		return m.refuse("a schema with an address of its own inside another cannot be followed; leave it out")
+	case slices.Contains(annotationsTable, keyword), strings.HasPrefix(keyword, "x-"):
+		return nil
 	}
-	return nil
+	return m.refuse("this keyword cannot be kept; leave it out and check the result")
 }
 
 func uniqueItems(l located) error {
