@@ -39,14 +39,19 @@ func (s *Service) Embed(ctx context.Context, who inference.Account, r *inference
 		}
 	}
 	out.Usage.Queue = s.o.Now().Sub(began)
-	width := model.Describe().Width
-	all := make([]float32, len(r.Texts)*width)
 	out.Vectors, out.Cut = make([][]float32, len(r.Texts)), make([]bool, len(r.Texts))
-	for i := range out.Vectors {
-		out.Vectors[i] = all[i*width:][:width:width]
+	if !e.far { // Far away the width is known by the answer, and rows are made.
+		width := model.Describe().Width
+		all := make([]float32, len(r.Texts)*width)
+		for i := range out.Vectors {
+			out.Vectors[i] = all[i*width:][:width:width]
+		}
 	}
 	started, joules := s.o.Now(), energy(unit)
 	if err := model.Embed(ctx, r.Texts, out.Vectors, out.Cut); err != nil {
+		if e.far && ctx.Err() == nil {
+			return inference.Embeddings{}, remoteError(err)
+		}
 		return inference.Embeddings{}, fmt.Errorf("embed: %w", err)
 	}
 	u := &out.Usage
@@ -69,6 +74,7 @@ type encoder struct {
 	model   compute.Embedder
 	unit    compute.Unit // nil for a resident one
 	release func()
+	far     bool // on another machine
 }
 
 // encoder finds the encoder that a request means.
@@ -83,6 +89,9 @@ func (s *Service) encoder(ctx context.Context, who inference.Account, name strin
 		return encoder{name: e.Name, model: e.Model, release: func() {}}, nil
 	}
 	m, err := s.find(who, name)
+	if there, ok := s.beyond(ctx, name, err); ok {
+		return there.encoder(ctx, who)
+	}
 	if err != nil {
 		return encoder{}, err
 	}
@@ -102,6 +111,27 @@ func (s *Service) encoder(ctx context.Context, who inference.Account, name strin
 		}
 	}
 	return encoder{name: m.Name(), model: lease.Model.embeds, unit: lease.Unit, release: lease.Release}, nil
+}
+
+// encoder is a remote model as an encoder.
+func (m remoteModel) encoder(ctx context.Context, who inference.Account) (encoder, error) {
+	if err := m.permit(who, &inference.Constraints{}, false); err != nil {
+		return encoder{}, err
+	}
+	model, err := m.load(ctx)
+	if err != nil {
+		return encoder{}, err
+	}
+	embeds, ok := model.(compute.Embedder)
+	if !ok {
+		_ = model.Close() // It holds nothing but its place.
+		return encoder{}, &inference.Error{
+			Code: inference.CodeUnsupported, Message: m.full() + " makes no embeddings",
+			Remedy: "leave the model out to use the resident encoder, or name one that does",
+		}
+	}
+	m.on.count(func(c *RemoteMetrics) { c.Requests++ })
+	return encoder{name: m.full(), model: embeds, unit: m.on.unit, release: func() { _ = model.Close() }, far: true}, nil
 }
 
 func denied() error {

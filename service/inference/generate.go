@@ -10,7 +10,6 @@ import (
 
 	"phios/api/inference"
 	"phios/compute"
-	"phios/compute/grammar"
 	"phios/compute/sample"
 	"phios/service/inference/residency"
 	"phios/service/inference/schedule"
@@ -28,7 +27,16 @@ func (s *Service) Generate(ctx context.Context, who inference.Account, r *infere
 	if err := check(r); err != nil {
 		return inference.Result{}, err
 	}
+	came := s.o.Now()
+	if !r.Deadline.IsZero() {
+		limit, stop := context.WithTimeoutCause(ctx, r.Deadline.Sub(came), errDeadline)
+		defer stop()
+		ctx = limit
+	}
 	m, err := s.find(who, r.Model)
+	if there, ok := s.beyond(ctx, r.Model, err); ok {
+		return s.generateElsewhere(ctx, who, there, r, emit)
+	}
 	if err != nil {
 		return inference.Result{}, err
 	}
@@ -37,12 +45,7 @@ func (s *Service) Generate(ctx context.Context, who inference.Account, r *infere
 		return inference.Result{}, err
 	}
 	g := &generation{service: s, who: who, r: r, emit: emit, want: w}
-	g.request.Came = s.o.Now()
-	if !r.Deadline.IsZero() {
-		limit, stop := context.WithTimeoutCause(ctx, r.Deadline.Sub(g.request.Came), errDeadline)
-		defer stop()
-		ctx = limit
-	}
+	g.request.Came = came
 	err = g.run(ctx)
 	return g.result(m.Name(), refusal(ctx, err))
 }
@@ -89,7 +92,7 @@ func (g *generation) run(ctx context.Context) error {
 			return err
 		}
 		g.unit = lease.About.Name
-		if err = g.prepare(lease.Model); err == nil {
+		if err = g.prepare(ctx, lease.Model); err == nil {
 			err = lease.Model.run.Run(ctx, g.task, g.deliver())
 		}
 		switch {
@@ -111,7 +114,7 @@ func (g *generation) run(ctx context.Context) error {
 }
 
 // prepare makes the task, the first time.
-func (g *generation) prepare(e *engine) error {
+func (g *generation) prepare(ctx context.Context, e *engine) error {
 	if g.task != nil {
 		return nil
 	}
@@ -131,7 +134,7 @@ func (g *generation) prepare(e *engine) error {
 	if err := g.prompt(e); err != nil {
 		return err
 	}
-	if err := g.constrain(e); err != nil {
+	if err := g.constrain(ctx, e); err != nil {
 		return err
 	}
 	g.task = e.run.NewTask(q)
@@ -176,12 +179,11 @@ func (g *generation) prompt(e *engine) error {
 }
 
 // constrain compiles what the text must be.
-func (g *generation) constrain(e *engine) error {
-	var must *grammar.Grammar
-	var err error
+func (g *generation) constrain(ctx context.Context, e *engine) error {
+	kind, text := "", ""
 	switch c := g.r.Constraint; {
 	case g.calls != nil && g.calls.schema != nil:
-		must, err = grammar.FromSchema(g.calls.schema)
+		kind, text = inference.ConstraintSchema, string(g.calls.schema)
 	case c == nil && g.calls != nil:
 		s, err := g.calls.strictly(e, g.r)
 		if s != nil && err == nil {
@@ -190,19 +192,12 @@ func (g *generation) constrain(e *engine) error {
 		return err
 	case c == nil:
 		return nil
-	case c.Kind == inference.ConstraintJSON:
-		must, err = grammar.JSON()
-	case c.Kind == inference.ConstraintSchema:
-		must, err = grammar.FromSchema([]byte(c.Text))
-	case c.Kind == inference.ConstraintRegex:
-		must, err = grammar.FromRegex(c.Text)
-	case c.Kind == inference.ConstraintGBNF:
-		must, err = grammar.FromGBNF(c.Text)
 	default:
-		err = fmt.Errorf("a constraint of the kind %.40q is not known; give json, json_schema, regex or gbnf", c.Kind)
+		kind, text = c.Kind, c.Text
 	}
+	must, err := g.service.compile(ctx, kind, text)
 	if err != nil {
-		return bad("the constraint cannot be kept: "+err.Error(), "")
+		return err
 	}
 	state, err := must.Start(e.vocabulary())
 	if err != nil {

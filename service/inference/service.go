@@ -21,6 +21,7 @@ import (
 	"phios/abi"
 	"phios/api/inference"
 	"phios/compute"
+	"phios/compute/grammar"
 	"phios/service/inference/prefix"
 	"phios/service/inference/registry"
 	"phios/service/inference/residency"
@@ -37,8 +38,12 @@ type Embedder struct {
 type Options struct {
 	// Models are the models that can be loaded; nil has none.
 	Models *registry.Registry
-	// Units run them.
+	// Units run them. Those of the kind remote have models of their own, found as
+	// UNIT/MODEL.
 	Units []compute.Unit
+	// Ceilings are the labels up to which remote units may be asked, by their
+	// names; the usual one is that of what everybody may read.
+	Ceilings map[string]abi.Label
 	// Embedders are resident; the first is the one that is meant by no name.
 	Embedders []Embedder
 	// Bytes bounds the memory of models on each unit.
@@ -63,6 +68,8 @@ type Service struct {
 	o       Options
 	place   *residency.Manager[*engine]
 	parking *prefix.Parking // nil when nothing is kept
+	remotes []*server
+	bytes   func() *grammar.Vocabulary // of single bytes, made when first needed
 
 	mu   sync.Mutex
 	gone map[string]schedule.Metrics // of models that were unloaded, by name; guarded by mu
@@ -73,14 +80,16 @@ var _ inference.Service = (*Service)(nil)
 // New makes a service. The registry, the units and the embedders stay the
 // caller's, who closes them after the service.
 func New(o Options) (*Service, error) {
-	s := &Service{o: o, gone: make(map[string]schedule.Metrics)}
+	s := &Service{o: o, gone: make(map[string]schedule.Metrics), bytes: sync.OnceValue(byteVocabulary)}
+	own, others := apart(o.Units, o.Ceilings)
+	s.remotes = others
 	if o.Parking != "" {
 		var err error
 		if s.parking, err = prefix.OpenParking(o.Parking, o.ParkingBytes); err != nil {
 			return nil, err
 		}
 	}
-	s.place = residency.New(o.Units, residency.Options[*engine]{
+	s.place = residency.New(own, residency.Options[*engine]{
 		Load: s.load, Now: o.Now, Bytes: o.Bytes, LoadMax: o.LoadMax, Patience: o.Patience,
 	})
 	return s, nil
@@ -101,6 +110,8 @@ type Metrics struct {
 	Residency residency.Metrics
 	Models    map[string]schedule.Metrics
 	Parking   prefix.ParkingMetrics
+	// Remotes are the units of other machines, by name.
+	Remotes map[string]RemoteMetrics
 }
 
 // modelsShownMax bounds the names for which counters are kept after unloading.
@@ -108,7 +119,10 @@ const modelsShownMax = 256
 
 // Metrics is a snapshot.
 func (s *Service) Metrics() Metrics {
-	m := Metrics{Residency: s.place.Metrics(), Models: make(map[string]schedule.Metrics)}
+	m := Metrics{Residency: s.place.Metrics(), Models: make(map[string]schedule.Metrics), Remotes: make(map[string]RemoteMetrics)}
+	for _, r := range s.remotes {
+		r.count(func(c *RemoteMetrics) { m.Remotes[r.about.Name] = *c })
+	}
 	if s.parking != nil {
 		m.Parking = s.parking.Metrics()
 	}
@@ -140,6 +154,12 @@ func (s *Service) keep(name string, m schedule.Metrics) {
 // Select says on which unit a model would run under constraints.
 func (s *Service) Select(who inference.Account, model string, c inference.Constraints) (residency.Choice, error) {
 	m, err := s.find(who, model)
+	if there, ok := s.beyond(context.Background(), model, err); ok {
+		if err := there.permit(who, &c, false); err != nil {
+			return residency.Choice{}, err
+		}
+		return residency.Choice{Unit: there.on.about, Loaded: true}, nil
+	}
 	if err != nil {
 		return residency.Choice{}, err
 	}
@@ -190,8 +210,10 @@ func (s *Service) Unload(model string) error {
 // Health generates a token on each loaded model and unloads those that cannot.
 func (s *Service) Health(ctx context.Context) error { return s.place.Health(ctx) }
 
-// Models lists the models that who may run, the resident encoders last.
-func (s *Service) Models(_ context.Context, who inference.Account) ([]inference.Model, error) {
+// Models lists the models that who may run: those of the node, those of other
+// machines, and last the resident encoders. Of a server that does not answer
+// within seconds those are listed that it had before.
+func (s *Service) Models(ctx context.Context, who inference.Account) ([]inference.Model, error) {
 	type at struct{ unit string }
 	loaded := map[[32]byte]at{}
 	s.place.Each(func(w residency.Want, _ *engine, u compute.Description, _ int) { loaded[w.Key.Digest] = at{u.Name} })
@@ -212,6 +234,7 @@ func (s *Service) Models(_ context.Context, who inference.Account) ([]inference.
 			})
 		}
 	}
+	list = append(list, s.remoteModels(ctx, who)...)
 	for _, e := range s.o.Embedders {
 		if d := e.Model.Describe(); who.May(e.Name, abi.RightInvoke) {
 			list = append(list, inference.Model{
