@@ -1,6 +1,7 @@
 package capsules
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -8,13 +9,15 @@ import (
 	"phios/abi"
 	"phios/capsule/ambient"
 	capsulemanifest "phios/capsule/manifest"
+	"phios/system/models"
 )
 
 // surroundings are the servers of what is around programs: the time, chance,
-// and folders.
+// models, and folders.
 type surroundings struct {
 	m             *Manager
 	clock, random abi.Handle
+	models        *models.Models // nil when there is no inference
 
 	mu      sync.Mutex
 	folders map[string]*folder // guarded by mu: by path
@@ -47,6 +50,14 @@ func newSurroundings(m *Manager) (*surroundings, error) {
 	}
 	if status != abi.StatusOK {
 		return nil, fmt.Errorf("serve the clock and chance: %w", status)
+	}
+	if c := m.config.Models; c != nil {
+		from := *c
+		from.Machine = m.node.Machine()
+		if from.Now == nil {
+			from.Now = m.config.Wall
+		}
+		s.models = models.New(from)
 	}
 	return s, nil
 }
@@ -108,8 +119,35 @@ func (c *cell) enrol(g *grant) error {
 	return nil
 }
 
+// lend makes a branch of a model for a grant.
+func (c *cell) lend(g *grant) error {
+	s := c.m.around.models
+	if s == nil {
+		return badRequest("this node runs no models", "start it with inference")
+	}
+	root := c.m.root
+	root.mu.Lock()
+	defer root.mu.Unlock()
+	lent, err := s.Grant(context.Background(), root.port, root.budget, models.Holder{
+		Model: g.target.of, Name: c.name, Rights: g.rights, Ceiling: abi.LabelTop(), Expires: g.until,
+		Refused: func(err error) { c.logs.remark("the model " + g.target.of + ": " + err.Error()) },
+	})
+	if err != nil {
+		return badRequest(err.Error(), "'phi model list' shows the models, and a model's rights are LOAD, RUN, MAP, PIN, QUANTIZE and DELETE")
+	}
+	g.key, g.model = lent.Handle, &lent
+	return nil
+}
+
 // withdraw ends what a grant gave.
 func (c *cell) withdraw(g *grant) {
+	if g.model != nil {
+		root := c.m.root
+		root.mu.Lock()
+		c.m.around.models.Withdraw(root.port, *g.model)
+		root.mu.Unlock()
+		g.model = nil
+	}
 	if f := g.folder; f != nil {
 		root := c.m.root
 		root.mu.Lock()

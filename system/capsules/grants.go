@@ -9,6 +9,7 @@ import (
 	"phios/api/control"
 	"phios/capsule/ambient"
 	capsulemanifest "phios/capsule/manifest"
+	"phios/system/models"
 )
 
 // hour is how long a grant for an hour lasts.
@@ -36,6 +37,8 @@ type grant struct {
 	// folder and branch are the server's side of a folder.
 	folder *folder
 	branch ambient.Grant
+	// model is the server's side of a model, nil of anything else.
+	model *models.Grant
 }
 
 // shared is a region that capsules share by name.
@@ -51,6 +54,8 @@ func usual(kind string) abi.Rights {
 		return abi.RightInvoke | abi.RightRead | abi.RightMap | abi.RightInspect
 	case capsulemanifest.KindFolder:
 		return abi.RightRead
+	case capsulemanifest.KindModel:
+		return abi.RightInvoke | abi.RightSend | abi.RightLoad | abi.RightRun
 	default:
 		return abi.RightInvoke | abi.RightSend
 	}
@@ -83,7 +88,7 @@ func parseTarget(spec string, asked *capsulemanifest.Request) (target, error) {
 		err = parseRegion(&t, asked)
 	case capsulemanifest.KindEndpoint, capsulemanifest.KindModel:
 	default:
-		return t, badRequest("there is no kind of grant "+kind, "kinds are clock, random, folder:PATH, endpoint:CAPSULE, region:NAME")
+		return t, badRequest("there is no kind of grant "+kind, "kinds are clock, random, folder:PATH, endpoint:CAPSULE, region:NAME, model:NAME")
 	}
 	if err == nil && t.of == "" {
 		err = badRequest("of what is not said", "write '"+kind+":' and a name")
@@ -256,8 +261,11 @@ func (c *cell) apply(i *instance, g *grant) error {
 	if !g.rights.Has(abi.RightGrant) {
 		mint.Pass = 0
 	}
-	if g.isFolder() {
+	switch {
+	case g.isFolder():
 		mint = g.branch.Mint()
+	case g.model != nil:
+		mint = g.model.Mint()
 	}
 	h, status := c.m.root.give(i.task, g.key, mint)
 	if status != abi.StatusOK {
@@ -277,8 +285,11 @@ func (c *cell) hold(g *grant) error {
 	if g.key != 0 {
 		return nil
 	}
-	if g.isFolder() {
+	switch g.target.kind {
+	case capsulemanifest.KindFolder:
 		return c.enrol(g)
+	case capsulemanifest.KindModel:
+		return c.lend(g)
 	}
 	base, status := c.m.source(c, &g.target)
 	if status != abi.StatusOK {

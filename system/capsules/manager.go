@@ -43,6 +43,7 @@ import (
 	"phios/platform/host"
 	"phios/system"
 	"phios/system/manifest"
+	"phios/system/models"
 )
 
 // The limits of a manager.
@@ -96,6 +97,9 @@ type Config struct {
 	// Services are parts of the node with operations of their own. The manager
 	// closes them.
 	Services []Service
+	// Models says where the models come from that capsules are granted; the
+	// machine is the node's. Nil: there are none.
+	Models *models.Config
 	// Node is what else the node is made of. Its manifest, programs and data
 	// folder are the manager's business.
 	Node system.Config
@@ -241,6 +245,9 @@ func (m *Manager) Close() error {
 	}
 	if m.callers != nil {
 		m.callers.close()
+	}
+	if m.around != nil && m.around.models != nil {
+		m.around.models.Close()
 	}
 	stopped := m.node.Stop()
 	if stopped == nil && m.tiers.Close != nil {

@@ -39,6 +39,15 @@ static phi_status serve(phi_msg *m) {
 		phi_cap found;
 		return phi_named(name, &found);
 	}
+	if (!strcmp(text, "infer")) {
+		phi_cap found;
+		phi_status status = phi_named(name, &found);
+		if (status) return status;
+		phi_msg_clear(m);
+		phi_msg_set_text(m, "Once upon a time");
+		m->words[3] = 8;
+		return phi_ai_infer(found, m);
+	}
 	if (!strcmp(text, "read")) {
 		phi_cap found;
 		uint8_t byte;
