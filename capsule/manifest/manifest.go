@@ -39,6 +39,7 @@ const (
 	memoryDefaultBytes = 64 << 20
 	slotsDefault       = 256
 	cpuDefault         = time.Hour
+	energyDefault      = 50_000_000_000 // microjoules: an hour of a processor at 14 W
 	delayDefault       = 100 * time.Millisecond
 	delayMaxDefault    = 10 * time.Second
 	restartsDefault    = 5

@@ -41,7 +41,7 @@ func TestParse(t *testing.T) {
 		File: "capsule.yaml", Name: "greeter", Purpose: "greets whoever calls", Colour: "green",
 		Image: "build/greeter.wasm", Tier: capsule.TierInline, Arguments: []string{"-v", "12"},
 		Environment: map[string]string{"LANG": "C"}, Serves: 16,
-		Budget:  abi.Amounts{abi.ResourceMemory: 16 << 20, abi.ResourceSlots: 64, abi.ResourceCPU: 90e9, abi.ResourceTokens: 1000},
+		Budget:  abi.Amounts{abi.ResourceMemory: 16 << 20, abi.ResourceSlots: 64, abi.ResourceCPU: 90e9, abi.ResourceTokens: 1000, abi.ResourceEnergy: energyDefault},
 		Restart: Restart{RestartAlways, 50 * time.Millisecond, 2 * time.Second, 3, 30 * time.Second},
 		Probe:   Probe{"ping", 500 * time.Millisecond},
 		Requests: []Request{
@@ -63,7 +63,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if m.Tier != capsule.TierWorker || m.Restart != (Restart{RestartOnFailure, 100 * time.Millisecond, 10 * time.Second, 5, time.Minute}) ||
-		m.Budget != (abi.Amounts{abi.ResourceMemory: 64 << 20, abi.ResourceSlots: 256, abi.ResourceCPU: 3600e9}) || m.Probe.Within != 2*time.Second {
+		m.Budget != (abi.Amounts{abi.ResourceMemory: 64 << 20, abi.ResourceSlots: 256, abi.ResourceCPU: 3600e9, abi.ResourceEnergy: 50e9}) || m.Probe.Within != 2*time.Second {
 		t.Errorf("%+v", m)
 	}
 	m, err = Parse("m", []byte("version: 1\nname: a\ncommand: [python3, main.py]\n"))

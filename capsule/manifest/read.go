@@ -160,6 +160,7 @@ func local(name string) bool {
 func (r *reader) budget() {
 	r.m.Budget = abi.Amounts{
 		abi.ResourceMemory: memoryDefaultBytes, abi.ResourceSlots: slotsDefault, abi.ResourceCPU: uint64(cpuDefault),
+		abi.ResourceEnergy: energyDefault,
 	}
 	for resource := range abi.Resource(abi.ResourceCount) {
 		if at := "/budget/" + resource.String(); r.has(at) {
