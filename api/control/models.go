@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"io"
 	"time"
 )
 
@@ -514,10 +515,30 @@ func (c *Client) RevokeKey(ctx context.Context, key string) (Key, error) {
 }
 
 // Generate asks a model for text and gives each piece to show as it comes. The
-// answer is also returned with an error when something was generated.
-func (c *Client) Generate(ctx context.Context, r GenerateRequest, show func(text string) error) (*Generate, error) {
+// answer is also returned with an error when something was generated. Once stop
+// is closed the answer ends within a step, with what there is; stop may be nil.
+func (c *Client) Generate(ctx context.Context, r GenerateRequest, stop <-chan struct{}, show func(text string) error) (*Generate, error) {
+	head, err := line(r)
+	if err != nil {
+		return nil, err
+	}
+	body, feed := io.Pipe()
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		_, err := feed.Write(head)
+		if err == nil {
+			select {
+			case <-stop:
+				_, err = feed.Write([]byte("{}\n"))
+			case <-over:
+			}
+		}
+		feed.CloseWithError(err) //nolint:errcheck,gosec // it returns none
+	}()
+	defer body.Close() //nolint:errcheck // a pipe's reader has nothing to fail at
 	var answer *Generate
-	err := streamJSON(ctx, c, OpGenerate, r, func(p GeneratePiece) error {
+	err = stream(ctx, c, OpGenerate, body, func(p GeneratePiece) error {
 		if p.Answer != nil {
 			answer = p.Answer
 		}

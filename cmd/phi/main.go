@@ -115,6 +115,7 @@ order; 2 the command line is wrong; 3 it asks a node and none runs.`,
 		newRun(), newPs(), newTop(), newInspect(), newLogs(), newCall(), newKill(),
 		newGrant(), newRevoke(), newDenials(), newPropose(), newCaps(),
 		newReload(), newFreeze(), newThaw(),
+		newModel(), newUnit(), newKey(), newAsk(), newEmbed(), newMetrics(), newHTTP(),
 		newBench(), newJournal(), newTour(), newVerify(), newVersion(),
 	)
 	return root

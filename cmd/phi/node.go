@@ -128,6 +128,14 @@ func (o *nodeOptions) completes(lists ...names) cobra.CompletionFunc {
 	}
 }
 
+// completesFlag lets the shell complete the value of a flag.
+func (o *nodeOptions) completesFlag(list names) cobra.CompletionFunc {
+	complete := o.completes(list)
+	return func(c *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+		return complete(c, nil, word)
+	}
+}
+
 // capsuleNames lists the capsules.
 func capsuleNames(ctx context.Context, node *control.Client, _ []string) []string {
 	var list []string

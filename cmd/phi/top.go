@@ -39,15 +39,20 @@ func newTop() *cobra.Command {
 		var before control.Top
 		seen := 0
 		err := node.Top(c.Context(), control.TopRequest{Every: every}, func(now control.Top) error {
+			models, err := node.Inference(c.Context())
+			if err != nil {
+				return err
+			}
+			below := modelsLine(models)
 			switch {
 			case o.asJSON:
 				if err := json.NewEncoder(w).Encode(now); err != nil {
 					return err
 				}
 			case live:
-				say(w, "\x1b[H\x1b[2J%s", look(painter{colored(w)}, before, now))
+				say(w, "\x1b[H\x1b[2J%s%s", look(painter{colored(w)}, before, now), below)
 			default:
-				say(w, "%s\n", look(painter{colored(w)}, before, now))
+				say(w, "%s%s\n", look(painter{colored(w)}, before, now), below)
 			}
 			before = now
 			if seen++; !live && seen >= looks {
@@ -101,4 +106,12 @@ func look(p painter, before, now control.Top) string {
 	}
 	t.print(io.Writer(&b), p, "")
 	return b.String()
+}
+
+// modelsLine says what inference does, empty when there are no models.
+func modelsLine(s control.Summary) string {
+	if s.Models == 0 {
+		return ""
+	}
+	return fmt.Sprintf("models: %s; units: %s; %d requests run, %d wait\n", modelsText(s), strings.Join(s.Units, " "), s.Running, s.Waiting)
 }

@@ -18,18 +18,21 @@ import (
 
 	"phios/api/control"
 	"phios/system/capsules"
+	"phios/system/inference"
 )
 
 const (
 	// nodeLogName is the file of the data folder in which a node that was
 	// detached says what is wrong.
 	nodeLogName = "node.log"
+	// hubVariable names the environment variable with the address of a hub.
+	hubVariable = "PHI_HUB"
 	// upWaitMax is how long a detached node has until it answers.
 	upWaitMax = 30 * time.Second
 )
 
 func newUp() *cobra.Command {
-	var o nodeOptions
+	var o upOptions
 	detach := false
 	c := &cobra.Command{
 		Use:   "up",
@@ -40,8 +43,12 @@ It listens at control.sock in that folder, which only you can open; the other
 verbs ask there.
 
 It stays in the foreground and stops at Ctrl-C or SIGTERM; --detach lets it go on
-behind. 'phi down' stops either.`,
-		Args: cobra.NoArgs,
+behind. 'phi down' stops either.
+
+--http lets programs ask the node's models, with keys of 'phi key new'. --hub says
+where 'phi model add hub:OWNER/NAME' finds models.`,
+		Example: "  phi up\n  phi up --detach --http 127.0.0.1:8080",
+		Args:    cobra.NoArgs,
 		RunE: does(func(c *cobra.Command, _ []string) error {
 			folder, err := o.folder()
 			if err != nil {
@@ -62,6 +69,9 @@ behind. 'phi down' stops either.`,
 	c.Flags().StringVar(&o.data, "data", "", "the folder for what the node keeps (default $XDG_DATA_HOME/phi or ~/.local/share/phi)")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
 	c.Flags().BoolVarP(&detach, "detach", "d", false, "return when the node is up, and let it go on")
+	c.Flags().StringVar(&o.http.address, "http", "", "serve models over HTTP at this address, such as 127.0.0.1:8080")
+	c.Flags().StringVar(&o.hub, "hub", os.Getenv(hubVariable), "the address of a hub of models (default $"+hubVariable+")")
+	o.http.flags(c)
 	return c
 }
 
@@ -74,11 +84,52 @@ func vacant(ctx context.Context, folder string) error {
 	return nil
 }
 
+// upOptions are what 'phi up' was told.
+type upOptions struct {
+	nodeOptions
+
+	http httpOptions
+	hub  string
+}
+
+// inference is that of the node.
+func (o *upOptions) inference(folder string) (*inference.Inference, error) {
+	config := inference.Config{DataDir: folder, Hub: o.hub}
+	if o.http.address != "" {
+		r, err := o.http.request()
+		if err != nil {
+			return nil, err
+		}
+		config.HTTP = &inference.Address{Address: r.Address, Public: r.Public, Certificate: r.Certificate, Key: r.Key}
+	}
+	return inference.Open(config)
+}
+
+// arguments are those by which a node behind is told the same.
+func (o *upOptions) arguments(folder string) ([]string, error) {
+	r, err := o.http.request()
+	if err != nil {
+		return nil, err
+	}
+	list := []string{"up", "--data", folder, "--hub", o.hub, "--http", r.Address}
+	if r.Public {
+		list = append(list, "--http-public")
+	}
+	if r.Certificate != "" {
+		list = append(list, "--tls-cert", r.Certificate, "--tls-key", r.Key)
+	}
+	return list, nil
+}
+
 // stayUp runs a node until it is told to stop.
-func (o *nodeOptions) stayUp(c *cobra.Command, folder string) error {
+func (o *upOptions) stayUp(c *cobra.Command, folder string) error {
 	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	node, err := capsules.Start(capsules.Config{DataDir: folder, Version: buildVersion()})
+	models, err := o.inference(folder)
+	if err != nil {
+		return err
+	}
+	node, err := capsules.Start(capsules.Config{DataDir: folder, Version: buildVersion(), Services: []capsules.Service{models}})
 	if err != nil {
 		return err
 	}
@@ -102,7 +153,7 @@ func (o *nodeOptions) stayUp(c *cobra.Command, folder string) error {
 }
 
 // sayUp says that a node is up and how to go on.
-func (o *nodeOptions) sayUp(w io.Writer, folder string, one control.Info) {
+func (o *upOptions) sayUp(w io.Writer, folder string, one control.Info) {
 	option := ""
 	if o.data != "" {
 		option = " --data " + quoted(folder)
@@ -125,7 +176,7 @@ func (o *nodeOptions) sayUp(w io.Writer, folder string, one control.Info) {
 }
 
 // startBehind starts a node in a process of its own and waits until it answers.
-func (o *nodeOptions) startBehind(c *cobra.Command, folder string) error {
+func (o *upOptions) startBehind(c *cobra.Command, folder string) error {
 	log := filepath.Join(folder, nodeLogName)
 	to, err := os.OpenFile(log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600) //nolint:gosec // G304: the user says which folder
 	if err != nil {
@@ -136,7 +187,11 @@ func (o *nodeOptions) startBehind(c *cobra.Command, folder string) error {
 	if err != nil {
 		return err
 	}
-	node := exec.Command("/proc/self/exe", "up", "--data", folder) //nolint:noctx,gosec // it outlives this process; G204: it is this program
+	arguments, err := o.arguments(folder)
+	if err != nil {
+		return err
+	}
+	node := exec.Command("/proc/self/exe", arguments...) //nolint:noctx,gosec // it outlives this process; G204: it is this program
 	node.Args[0], node.Dir = "phi", "/"
 	node.Stdout, node.Stderr = to, to
 	node.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

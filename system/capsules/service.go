@@ -2,6 +2,7 @@ package capsules
 
 import (
 	"context"
+	"net/http"
 
 	"phios/abi"
 	"phios/api/control"
@@ -34,6 +35,16 @@ func (e Exchange) Context() context.Context { return e.x.ctx }
 
 // Read reads the request. A field that is not in its type is refused.
 func (e Exchange) Read(into any) error { return e.x.read(into) }
+
+// Ask reads what the asker sends behind the request, up to the next line end: a
+// second wish while the answer is under way. It waits for it, and fails when
+// the asker sends no more or the answer is over.
+func (e Exchange) Ask() ([]byte, error) { return e.x.line() }
+
+// Both lets the asker go on sending while it is answered.
+func (e Exchange) Both() {
+	_ = http.NewResponseController(e.x.out).EnableFullDuplex() // HTTP/1.1 can
+}
 
 // Show sends one value of an answer of many lines; the answer that Do returns
 // comes behind, unless it is nil.
@@ -146,6 +157,10 @@ func (t *Tenant) Enter(ctx context.Context, words [abi.MessageWords]uint64) (abi
 func (t *Tenant) Spend(r abi.Resource, amount uint64) bool {
 	return t.e.m.spend(t.helper.budget, r, amount)
 }
+
+// SpendOwn takes from what the supervisor has not given to anybody: the
+// tenant's expense is the node's.
+func (t *Tenant) SpendOwn(r abi.Resource, amount uint64) bool { return t.e.m.SpendOwn(r, amount) }
 
 // Left is what the tenant's budget has; nothing when it is closed.
 func (t *Tenant) Left() abi.Amounts {
