@@ -68,6 +68,11 @@ type Store interface {
 	// kernel's space. It prefers 2 MiB pages when asked to, where the machine
 	// has them.
 	Create(address, bytes uint64, large bool) (Backing, abi.Status)
+	// Adopt places memory that was there before the kernel knew of it, such as
+	// a file, at address in the kernel's space, for reading: it is never placed
+	// shared. How it became a backing is between the machine and whoever made
+	// it one. From then on it is destroyed like any other.
+	Adopt(b Backing, address, bytes uint64) abi.Status
 	// Destroy takes the memory away from the kernel's space and frees it.
 	// Nothing of it may be placed elsewhere any more.
 	Destroy(b Backing, address, bytes uint64)

@@ -532,6 +532,7 @@ class Region(Handle):
             raise StatusError(UNSUPPORTED)
         flags = mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE
         try:
+            size = min(size, os.fstat(answer.files[0]).st_size)  # a model ends within a page
             return mmap.mmap(answer.files[0], size, flags, mmap.PROT_READ | mmap.PROT_WRITE)
         finally:
             os.close(answer.files[0])

@@ -59,7 +59,11 @@ func (p *Port) create(r *capability.Ref, a *abi.Args, terms *capability.Terms, b
 	if status != abi.StatusOK {
 		return status
 	}
-	made, status := k.tree.Original(p.domain.space, o, firstOf(r, terms))
+	first := firstOf(r, terms)
+	if m, ok := o.Self().(*memory); ok && m.given {
+		first.Rights &^= abi.RightWrite
+	}
+	made, status := k.tree.Original(p.domain.space, o, first)
 	if status == abi.StatusOK {
 		status = k.must(journal.Record{Kind: journal.KindCreate, Task: p.domain.ID(), Object: o.ID(), Type: o.Type()})
 		if status != abi.StatusOK {

@@ -17,6 +17,8 @@ type memory struct {
 	object *capability.Object
 	holds  holding
 	label  floating
+	// given is set of what was there before the kernel: nobody writes to it.
+	given bool
 	// mapped are the tasks that have a window on it, each as often as it has
 	// windows. Guarded by Kernel.labels.
 	mapped []*Domain
@@ -56,6 +58,46 @@ func (p *Port) regionCreate(r *capability.Ref, a *abi.Args, terms *capability.Te
 		a.W[1] = address
 	}
 	return status
+}
+
+// AdoptBacking is the launcher's: it makes a region of what the machine has as
+// a backing, of a multiple of the page size, such as a file that was imported.
+// Nobody gets the right to write to it, not even whoever makes it. The budget
+// pays for the object; the bytes are not memory that was taken.
+//
+// The statuses are those of RegionCreate. Then the backing is the caller's to
+// discard, if it is there still.
+func (p *Port) AdoptBacking(budget abi.Handle, b platform.Backing, bytes uint64) (abi.Handle, abi.Status) {
+	r, status := p.domain.space.Lookup(budget, p.kernel.needs[abi.RegionCreate].rights)
+	if status != abi.StatusOK {
+		return 0, status
+	}
+	if r.Object.Type() != abi.ObjectBudget {
+		return 0, abi.StatusType
+	}
+	k := p.kernel
+	var a abi.Args
+	status = p.create(&r, &a, nil, func() (*capability.Object, abi.Status) {
+		holds, status := hold(accountOf(&r), objectBytes)
+		if status != abi.StatusOK {
+			return nil, status
+		}
+		made, status := k.arena.Adopt(b, bytes)
+		if status != abi.StatusOK {
+			holds.release()
+			return nil, status
+		}
+		m := &memory{Region: made, holds: holds, given: true}
+		m.label.set(p.Label())
+		if m.object, status = k.tree.NewObject(abi.ObjectRegion, m); status != abi.StatusOK {
+			made.Release()
+			made.Destroy(nil)
+			holds.release()
+			return nil, status
+		}
+		return m.object, abi.StatusOK
+	})
+	return abi.Handle(a.W[0]), status
 }
 
 // regionMap shows a window of a region in the caller's address space.

@@ -74,6 +74,31 @@ func (a *Arena) Create(bytes uint64) (*Region, abi.Status) {
 	return r, abi.StatusOK
 }
 
+// Adopt makes a region of a backing that the machine has, whose bytes are a
+// multiple of the page size, with one reference. The region is for reading: no
+// caller lets anybody write to it. It returns StatusBadArgument for such bytes,
+// StatusLimit, StatusNoMemory as Create does, and what the machine answers; then
+// the backing is as it was.
+func (a *Arena) Adopt(b platform.Backing, bytes uint64) (*Region, abi.Status) {
+	switch {
+	case bytes == 0 || bytes%platform.PageBytes != 0:
+		return nil, abi.StatusBadArgument
+	case bytes > a.bytes:
+		return nil, abi.StatusNoMemory
+	}
+	address, status := a.reserve(bytes, alignment(bytes))
+	if status != abi.StatusOK {
+		return nil, status
+	}
+	if status := a.memory.Adopt(b, address, bytes); status != abi.StatusOK {
+		a.cancel(address, bytes)
+		return nil, status
+	}
+	r := &Region{arena: a, backing: b, address: address, bytes: bytes}
+	r.references.Store(1)
+	return r, abi.StatusOK
+}
+
 // Usage returns what is in the arena.
 func (a *Arena) Usage() Usage {
 	a.mu.Lock()

@@ -11,6 +11,7 @@ import (
 // kernel's own work.
 type still struct{}
 
+func (still) Adopt(platform.Backing, uint64, uint64) abi.Status          { return abi.StatusOK }
 func (still) LargePages(platform.Backing) bool                           { return false }
 func (still) Arena() (base, bytes uint64)                                { return fakeBase, 1 << 40 }
 func (still) NewSpace() (platform.Space, abi.Status)                     { return 1, abi.StatusOK }

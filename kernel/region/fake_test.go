@@ -78,6 +78,12 @@ func (f *fake) Create(address, bytes uint64, large bool) (platform.Backing, abi.
 	return b, status
 }
 
+func (f *fake) Adopt(b platform.Backing, address, bytes uint64) abi.Status {
+	return f.Place(platform.SpaceKernel, platform.View{
+		Backing: b, Address: address, Bytes: bytes, Access: platform.AccessPrivate,
+	})
+}
+
 func (f *fake) Destroy(b platform.Backing, address, bytes uint64) {
 	f.Remove(platform.SpaceKernel, address, bytes)
 	f.mu.Lock()

@@ -34,6 +34,7 @@ type backing struct {
 	generation uint32
 	live       bool
 	large      bool
+	file       bool // of Import, and so no memory of the machine's
 }
 
 // create makes a zeroed memory object that is not placed yet.
@@ -42,6 +43,12 @@ func (t *backings) create(bytes uint64) (platform.Backing, abi.Status) {
 	if err != nil {
 		return 0, statusOf(err)
 	}
+	return t.add(backing{fd: fd, bytes: bytes})
+}
+
+// add puts a memory object into a slot. Its descriptor is the table's; it is
+// closed when there is no slot.
+func (t *backings) add(b backing) (platform.Backing, abi.Status) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var index uint32
@@ -50,18 +57,20 @@ func (t *backings) create(bytes uint64) (platform.Backing, abi.Status) {
 		t.free = t.free[:n-1]
 	} else {
 		if len(t.slots) == BackingsMax {
-			closeDescriptor(fd)
+			closeDescriptor(b.fd)
 			return 0, abi.StatusLimit
 		}
 		index = uint32(len(t.slots)) //nolint:gosec // G115: below BackingsMax
 		t.slots = append(t.slots, backing{})
 	}
 	s := &t.slots[index]
-	s.bytes, s.fd, s.live, s.large = bytes, fd, true, false
+	b.generation, b.live = s.generation, true
+	*s = b
 	return platform.Backing(uint64(s.generation)<<32 | uint64(index) + 1), abi.StatusOK
 }
 
-// destroy closes b and returns its size, and whether there was such a backing.
+// destroy closes b and returns how much memory of the machine's it was, and
+// whether there was such a backing.
 func (t *backings) destroy(b platform.Backing) (uint64, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +83,18 @@ func (t *backings) destroy(b platform.Backing) (uint64, bool) {
 	if s.generation++; s.generation != 0 {
 		t.free = append(t.free, uint32(b&slotMask)-1)
 	}
+	if s.file {
+		return 0, true
+	}
 	return s.bytes, true
+}
+
+// imported reports whether b is of Import.
+func (t *backings) imported(b platform.Backing) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	s := t.findLocked(b)
+	return s != nil && s.file
 }
 
 // place maps a view of a backing at an address of this process.

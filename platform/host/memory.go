@@ -37,6 +37,19 @@ func (m *Machine) Create(address, bytes uint64, large bool) (platform.Backing, a
 	return b, abi.StatusOK
 }
 
+// Adopt places a backing of Import in the kernel's space. It is placed private,
+// because its descriptor cannot be written through: the kernel never writes to
+// it, and a page that is only read is the file's own in the cache of pages, the
+// same for all who map it.
+//
+// StatusBadArgument for a backing that Import did not make, and those of Place.
+func (m *Machine) Adopt(b platform.Backing, address, bytes uint64) abi.Status {
+	if !m.backings.imported(b) {
+		return abi.StatusBadArgument
+	}
+	return m.Place(platform.SpaceKernel, platform.View{Backing: b, Address: address, Bytes: bytes, Access: platform.AccessPrivate})
+}
+
 // Destroy takes the memory away from the kernel's space and frees it.
 //
 // Preconditions:

@@ -33,6 +33,7 @@ type space struct {
 // backing is one memory object.
 type backing struct {
 	pages []*page
+	given bool // by Import, and so no memory of the machine's
 }
 
 // NewSpace makes an empty address space.
@@ -74,6 +75,27 @@ func (m *Machine) Create(address, bytes uint64, _ bool) (platform.Backing, abi.S
 	return b, abi.StatusOK
 }
 
+// Import makes a backing of bytes, which are copied, as host.Machine makes one
+// of a file. It is adopted before long.
+func (m *Machine) Import(content []byte) platform.Backing {
+	b := &backing{given: true}
+	for len(content) > 0 {
+		p := &page{}
+		content = content[copy(p[:], content):]
+		b.pages = append(b.pages, p)
+	}
+	m.memory.backings = append(m.memory.backings, b)
+	return platform.Backing(len(m.memory.backings))
+}
+
+// Adopt places a backing of Import in the kernel's space.
+func (m *Machine) Adopt(b platform.Backing, address, bytes uint64) abi.Status {
+	if object := m.backing(b); object == nil || !object.given {
+		return abi.StatusBadArgument
+	}
+	return m.Place(platform.SpaceKernel, platform.View{Backing: b, Address: address, Bytes: bytes, Access: platform.AccessPrivate})
+}
+
 // Destroy takes the memory away from the kernel's space and frees it.
 //
 // Preconditions:
@@ -88,7 +110,9 @@ func (m *Machine) Destroy(b platform.Backing, address, bytes uint64) {
 	for _, s := range m.memory.spaces {
 		invariant.Always(s == nil || s.table.Uses(b) == 0, "platform/sim: destroyed memory is still placed")
 	}
-	m.memory.used -= uint64(len(object.pages)) * platform.PageBytes
+	if !object.given {
+		m.memory.used -= uint64(len(object.pages)) * platform.PageBytes
+	}
 	m.memory.backings[b-1] = nil
 }
 
