@@ -20,7 +20,8 @@
 // next piece of ends after [streamIdleNS] nanoseconds.
 //
 // Lock order: Models.mu → holder.mu → stream.mu. None is held while the kernel
-// or the service is called.
+// or the service is called, but for model.mu, which is held by nobody who has
+// another while a model's region is made.
 //
 // Ledger: S13 S14 S18.
 package models

@@ -54,9 +54,10 @@ type Config struct {
 	Now func() time.Time
 	// Select says where a model would run. Nil: nobody can tell.
 	Select func(who inference.Account, model string, c inference.Constraints) (Device, error)
-	// Open opens the file of a model, for reading, which is closed by whoever
-	// called. Nil: models cannot be mapped.
-	Open func(model string) (*os.File, error)
+	// Open opens the file of a model, for reading, until release is called.
+	// Nobody may have the permission to write to it: see host.Machine.Import.
+	// Nil: models cannot be mapped.
+	Open func(model string) (f *os.File, release func(), err error)
 }
 
 // Models serves models as kernel objects. Its methods may be called from any
@@ -77,6 +78,7 @@ type Models struct {
 type model struct {
 	models   *Models
 	name     string
+	budget   abi.Handle // on which what it needs is made
 	endpoint abi.Handle
 
 	mu    sync.Mutex
@@ -132,7 +134,7 @@ func (s *Models) model(p *gate.Port, budget abi.Handle, name string) (*model, ab
 	case full:
 		return nil, abi.StatusLimit
 	}
-	m = &model{models: s, name: name}
+	m = &model{models: s, name: name, budget: budget}
 	a := abi.Args{W: [abi.ArgWords]uint64{mailboxSlots, uint64(abi.ObjectModel)}, Label: abi.LabelTop()}
 	if status := p.Invoke(budget, abi.EndpointCreate, &a); !status.OK() {
 		return nil, status

@@ -1,6 +1,7 @@
 package models_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"strings"
@@ -265,6 +266,48 @@ func TestSelectDevice(t *testing.T) {
 	c.ask(say(abi.AISelectDevice, `{"kinds":"qpu"}`, 0), abi.StatusBadArgument)
 }
 
+// TestMapModel shows the model's file to two holders, until the grant ends.
+func TestMapModel(t *testing.T) {
+	w := newWorld(t)
+	m, err := w.registry.Find("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights, release, err := w.registry.Open(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	one, two := w.client(abi.RightMap, purse(0)), w.client(abi.RightMap, purse(0))
+	for _, c := range []*client{one, two} {
+		before := c.left(abi.ResourceMemory)
+		for range 3 { // the same each time
+			answer := c.ask(say(abi.AIMapModel, "", 0), abi.StatusOK)
+			n := uint64(len(weights.Bytes))
+			if answer.HandleCount != 1 || answer.Words[1] != n {
+				t.Fatalf("%d capabilities, %d bytes", answer.HandleCount, answer.Words[1])
+			}
+			h := answer.Handles[0]
+			if !bytes.Equal(c.at(h, 0, n), weights.Bytes) {
+				t.Error("it is not the file")
+			}
+			write := abi.Args{Bytes: []byte("x")}
+			if status := c.port.Invoke(h, abi.RegionWrite, &write); status != abi.StatusRights {
+				t.Errorf("write: %v", status)
+			}
+		}
+		if c.left(abi.ResourceMemory) != before {
+			t.Error("it was charged as memory")
+		}
+	}
+	h := one.ask(say(abi.AIMapModel, "", 0), abi.StatusOK).Handles[0]
+	w.models.Withdraw(w.server, one.grant)
+	if status := one.port.Invoke(h, abi.RegionRead, &abi.Args{Bytes: make([]byte, 1)}); status.OK() {
+		t.Error("the file is read after the grant ended")
+	}
+	two.ask(say(abi.AIMapModel, "", 0), abi.StatusOK)
+}
+
 // TestLabel: what is asked under a label is answered under it, and a region's
 // label counts.
 func TestLabel(t *testing.T) {
@@ -308,7 +351,7 @@ func TestHostile(t *testing.T) {
 func FuzzCall(f *testing.F) {
 	w := newWorld(f)
 	w.generate("x", 1)
-	c := w.client(usual, purse(1 << 19))
+	c := w.client(usual, purse(1<<19))
 	h := c.region(8192, 0, "Once upon")
 	f.Add(uint64(0), uint64(5), uint64(1), uint64(3), true, []byte("x"))
 	f.Add(uint64(0), uint64(0), uint64(1), uint64(abi.AIJSON), false, []byte(forever[:60]))

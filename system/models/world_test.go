@@ -66,6 +66,14 @@ func newWorld(tb testing.TB) *world {
 	}
 	w.models = models.New(models.Config{
 		Service: w.service, Machine: w.node.Machine(), Now: time.Now,
+		Open: func(model string) (*os.File, func(), error) {
+			m, err := w.registry.Find(model)
+			if err != nil {
+				return nil, nil, err
+			}
+			weights, release, err := w.registry.Open(m)
+			return weights.File, release, err
+		},
 		Select: func(who api.Account, model string, c api.Constraints) (models.Device, error) {
 			choice, err := w.service.Select(who, model, c)
 			return models.Device{Unit: choice.Unit.Name, Loaded: choice.Loaded, First: choice.First}, err
