@@ -20,6 +20,9 @@ BUILD := go build -trimpath
 # bindings of cmd/phi-llama are for this version: change both or neither.
 LLAMA := @node-llama-cpp/linux-x64@3.22.1
 
+# The client libraries for JavaScript; those for Go are in test/clients/go.mod.
+CLIENTS := openai@6.49.0 @anthropic-ai/sdk@1.12.0
+
 # What a caller may choose: make fuzz FUZZTIME=1m, make sim SEED=42.
 FUZZTIME  ?= 10s
 BENCHTIME ?= 200ms
@@ -29,7 +32,7 @@ SIZES     ?= 135m,1.1b
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run build test check lint fmt house race fuzz bench \
-	bench-inference microbench verify verify-long sim cross encoder llama parity clean
+	bench-inference microbench verify verify-long sim cross encoder llama parity clients clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +61,11 @@ parity: llama setup-node setup-ffi ## Our engine and the llama unit against llam
 test: setup-go setup-clang setup-node setup-python ## Every test, as a user's machine runs it.
 	go vet ./...
 	go test ./...
+	cd test/clients && go vet ./... && go test ./...
+
+clients: setup-go setup-node ## The client libraries of OpenAI and Anthropic, for Go and JavaScript, against the gateway.
+	npm install --silent --no-save --no-audit --no-fund --prefix bin/clients $(CLIENTS)
+	cd test/clients && PHI_CLIENTS=$(CURDIR)/bin/clients go test -count 1 -tags javascript ./...
 
 check: setup house lint race verify cross ## What must be green before a push: rules, linters, race detector, seeded faults, other processors.
 

@@ -75,6 +75,7 @@ func TestValues(t *testing.T) {
 
 // seeds are the bodies of the stories.
 func seeds(f *testing.F) {
+	f.Helper()
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil {
 		f.Fatal(err)
@@ -84,7 +85,7 @@ func seeds(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		for _, story := range strings.Split(string(b), "\n=====\n") {
+		for _, story := range strings.SplitSeq(string(b), "\n=====\n") {
 			head, _, _ := strings.Cut(story, "\n----\n")
 			if _, body, ok := strings.Cut(head, "\n\n"); ok {
 				f.Add([]byte(body))

@@ -17,7 +17,19 @@
 // an answer to another question. Taken and ignored are only fields that change
 // nothing of an answer (user, metadata, safety_identifier, prompt_cache_key,
 // prediction, service_tier, cache_control, …). Fields that name a default, such
-// as modalities ["text"], are taken with that value alone.
+// as modalities ["text"], are taken with that value alone. Content is text;
+// pictures and sound are refused. Nothing is kept, so store, background and
+// previous_response_id of responses are refused, and dimensions of embeddings,
+// best_of and suffix of completions, and a message of Anthropic's that goes on
+// with the assistant's are not offered.
+//
+// # What is added
+//
+// To OpenAI's interfaces: top_k, min_p, repetition_penalty, deterministic,
+// guided_regex (a regular expression of RE2) and grammar (GBNF); and in choices
+// stop_reason, the stop string or "budget" or "deadline" where finish_reason has
+// no word for it. No model means the default one, and for embeddings the
+// resident encoder. A schema is kept whether it is called strict or not.
 //
 // Lock order: stream.mu is a leaf, and so is wrongs.mu.
 package gateway

@@ -105,7 +105,7 @@ func (f *form) input(r *inference.Request) {
 		return
 	}
 	for _, item := range f.forms("input", inference.MessagesMax) {
-		item.ignore("id", "status", "phase")
+		item.ignore("id", "status", "phase", "caller")
 		switch kind := item.text("type"); kind {
 		case "", "message":
 			m := inference.Message{Role: item.oneOf("role", "user", "assistant", "system", "developer")}
@@ -129,7 +129,7 @@ func (f *form) input(r *inference.Request) {
 			last := &r.Messages[len(r.Messages)-1]
 			last.ToolCalls = append(last.ToolCalls, c)
 		case "function_call_output":
-			m := inference.Message{Role: "tool", ToolCallID: item.required("call_id")}
+			m := inference.Message{Role: "tool", ToolCallID: item.required("call_id"), Name: item.text("name")}
 			if out := item.take("output"); out != nil {
 				m.Content = item.parts(item.path("output"), out, "input_text", "output_text", "text")
 			}
