@@ -18,6 +18,7 @@ func sets() []*Kernels {
 	p := &k.products
 	p.q8_0, p.q4_0 = blocks32(q8GroupsNEON), blocks32(q4GroupsNEON)
 	p.q4_K, p.q5_K, p.q6_K = blocks256(q4kBlocksNEON), blocks256(q5kBlocksNEON), blocks256(q6kBlocksNEON)
+	useFloatsNEON(k)
 	found := []*Kernels{k}
 	if caps&hwcapASIMDDP != 0 {
 		k := *k

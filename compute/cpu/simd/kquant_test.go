@@ -199,11 +199,23 @@ func TestFuseRoundsOnce(t *testing.T) {
 		if r.IntN(3) == 0 {
 			c = -a * b
 		}
+		switch r.IntN(8) {
+		case 0: // Among subnormal numbers.
+			a, c = a*0x1p-130, float32(math.Ldexp(float64(c), -140))
+		case 1: // The product is half of the last place of the sum, or nearly.
+			a, b, c = 1, float32(math.Ldexp(1, -24)), 1+float32(r.IntN(4))*0x1p-23
+			if r.IntN(2) == 0 {
+				a += 0x1p-23
+			}
+		}
 		exact := new(big.Float).SetPrec(300)
 		exact.Mul(big.NewFloat(float64(a)), big.NewFloat(float64(b)))
 		exact.Add(exact, big.NewFloat(float64(c)))
-		if want, _ := exact.Float32(); fuse(a, b, c) != want {
-			t.Fatalf("%v·%v%+v = %v, want %v", a, b, c, fuse(a, b, c), want)
+		want, _ := exact.Float32()
+		lanes := [floatLanes]float32{c}
+		fuseLanes(&lanes, []float32{a}, []float32{b})
+		if got := fuseOdd(a, b, c); got != want || lanes[0] != want {
+			t.Fatalf("%v·%v%+v = %v or %v, want %v", a, b, c, got, lanes[0], want)
 		}
 	}
 }

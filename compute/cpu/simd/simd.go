@@ -110,9 +110,9 @@ func Plain() *Kernels {
 			q4_K: product{rows: plainRowsQ4K},
 			q5_K: product{rows: plainRowsQ5K},
 			q6_K: product{rows: plainRowsQ6K},
-			f16:  product{rows: plainRowsF16},
-			bf16: product{rows: plainRowsBF16},
-			f32:  product{rows: plainRowsF32},
+			f16:  product{rows: plainRowsFloat},
+			bf16: product{rows: plainRowsFloat},
+			f32:  product{rows: plainRowsFloat},
 		},
 		vectors: vectors{
 			quantize32:  plainQuantize32,
