@@ -85,7 +85,7 @@ func seeds(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		for _, story := range strings.SplitSeq(string(b), "\n=====\n") {
+		for story := range strings.SplitSeq(string(b), "\n=====\n") {
 			head, _, _ := strings.Cut(story, "\n----\n")
 			if _, body, ok := strings.Cut(head, "\n\n"); ok {
 				f.Add([]byte(body))

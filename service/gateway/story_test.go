@@ -240,7 +240,7 @@ func TestStories(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out []string
-			for _, story := range strings.SplitSeq(string(b), "\n=====\n") {
+			for story := range strings.SplitSeq(string(b), "\n=====\n") {
 				head, _, _ := strings.Cut(story, "\n----\n")
 				out = append(out, strings.TrimRight(head, "\n")+"\n----\n"+strings.TrimRight(tell(t, head), "\n")+"\n")
 			}
@@ -282,7 +282,7 @@ func tell(t *testing.T, head string) string {
 	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(strings.TrimRight(body, "\n")))
 	r.Header.Set("Authorization", "Bearer "+key)
 	r.Header.Set("Content-Type", "application/json")
-	for _, l := range strings.SplitSeq(headers, "\n") {
+	for l := range strings.SplitSeq(headers, "\n") {
 		if name, value, ok := strings.Cut(l, ": "); ok {
 			r.Header.Set(name, value)
 		}
