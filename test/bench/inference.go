@@ -63,6 +63,7 @@ var inferenceFamiliesTable = []inferenceFamily{
 	{"swap", swapRows},
 	{"prefix", prefixRows},
 	{"embed", embedRows},
+	{"map", mapRows},
 }
 
 // InferenceFamilies returns the names that [Options.Only] can have for
