@@ -31,7 +31,7 @@
 // no word for it. No model means the default one, and for embeddings the
 // resident encoder. A schema is kept whether it is called strict or not.
 //
-// Lock order: stream.mu is a leaf, and so is wrongs.mu.
+// Lock order: Gateway.mu, stream.mu and wrongs.mu are leaves.
 package gateway
 
 import (
@@ -46,6 +46,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -69,8 +70,9 @@ type Config struct {
 	// Origins are web pages that may ask, such as https://chat.example; "*" is
 	// any. None is usual: browsers then refuse.
 	Origins []string
-	// RequestsMax bounds the requests under way: 256.
-	RequestsMax int
+	// RequestsMax bounds the requests under way: 256; KeyRequestsMax those of
+	// accounts of one name: half of them.
+	RequestsMax, KeyRequestsMax int
 	// BodiesBytesMax bounds the bodies of all requests under way: 256 MiB.
 	BodiesBytesMax int64
 	// BodyTime is how long a body may take to come: one minute.
@@ -91,6 +93,9 @@ type Gateway struct {
 	bodies atomic.Int64  // bytes of bodies under way
 	wrongs wrongs
 
+	mu    sync.Mutex
+	names map[string]int // requests under way by the names of accounts, guarded by mu
+
 	// Chance and time, for tests that compare bytes.
 	id  func(prefix string) string
 	now func() time.Time
@@ -106,6 +111,9 @@ func New(c Config) (*Gateway, error) {
 	}
 	if c.RequestsMax <= 0 {
 		c.RequestsMax = 256
+	}
+	if c.KeyRequestsMax <= 0 {
+		c.KeyRequestsMax = max(c.RequestsMax/2, 1)
 	}
 	if c.BodiesBytesMax <= 0 {
 		c.BodiesBytesMax = 256 << 20
@@ -124,7 +132,7 @@ func New(c Config) (*Gateway, error) {
 		}
 	}
 	return &Gateway{
-		c: c, open: make(chan struct{}, c.RequestsMax), wrongs: wrongs{table: map[string]*remote{}},
+		c: c, open: make(chan struct{}, c.RequestsMax), wrongs: wrongs{table: map[string]*remote{}}, names: map[string]int{},
 		id: randomID, now: time.Now,
 	}, nil
 }
@@ -194,6 +202,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.dialect = anthropic
 	}
 	began := g.now()
+	// A connection keeps the deadline of the request before.
+	_ = http.NewResponseController(x.w).SetWriteDeadline(began.Add(g.c.WriteTime)) // Not supported without a connection.
 	h := x.w.Header()
 	h.Set("X-Request-Id", x.id)
 	h.Set("Request-Id", x.id)
@@ -286,6 +296,11 @@ func (x *exchange) serve(cancel context.CancelCauseFunc) error {
 	if err := x.authenticate(); err != nil {
 		return err
 	}
+	name := x.who.Name()
+	if !x.g.enter(name) {
+		return &refusal{status: http.StatusTooManyRequests, code: "rate_limit_exceeded", message: "too many requests of this key are under way", remedy: "wait for one to end", retry: retryBusy}
+	}
+	defer x.g.leave(name)
 	if v, ok := x.who.(revocable); ok {
 		// It ends with the request.
 		go func() {
@@ -297,6 +312,25 @@ func (x *exchange) serve(cancel context.CancelCauseFunc) error {
 		}()
 	}
 	return x.route()
+}
+
+// enter takes a place for a request of an account, if one is left.
+func (g *Gateway) enter(name string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.names[name] >= g.c.KeyRequestsMax {
+		return false
+	}
+	g.names[name]++
+	return true
+}
+
+func (g *Gateway) leave(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.names[name]--; g.names[name] == 0 {
+		delete(g.names, name)
+	}
 }
 
 // host refuses names that a loopback address does not have.

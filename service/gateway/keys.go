@@ -61,9 +61,9 @@ func secret(r *http.Request) string {
 // Bounds of what is remembered of wrong keys.
 const (
 	remotesMax   = 4096
-	heldMax      = 16  // answers held back at once for one address
-	heldTotalMax = 256 // and for all of them
-	freeWrong    = 3   // wrong keys that cost nothing
+	heldMax      = 16 // answers held back at once for one address
+	heldTotalMax = 64 // and for all of them: each takes a place of a request
+	freeWrong    = 3  // wrong keys that cost nothing
 	delayFirst   = 100 * time.Millisecond
 	delayMax     = 5 * time.Second
 	forgetAfter  = 5 * time.Minute
@@ -72,7 +72,9 @@ const (
 // wrongs slows down whoever tries keys: the answer to a wrong one is held back,
 // twice as long each time. A right key is answered at once, even from the same
 // address, so that one program with an old key does not shut out its
-// neighbours; only who has [heldMax] wrong ones under way is not looked at.
+// neighbours; only who has [heldMax] wrong ones under way is not looked at. When
+// many addresses try, the places of requests matter more, and answers to the
+// rest are not held back.
 type wrongs struct {
 	mu    sync.Mutex
 	held  int                // guarded by mu
@@ -107,7 +109,7 @@ func (w *wrongs) allowed(from string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	one := w.table[from]
-	return w.held < heldTotalMax && (one == nil || one.held < heldMax)
+	return one == nil || one.held < heldMax
 }
 
 // wait counts a wrong key and holds its answer back.
@@ -130,14 +132,14 @@ func (w *wrongs) count(from string, now time.Time) (time.Duration, func()) {
 	defer w.mu.Unlock()
 	one := w.entry(from, now)
 	one.wrong++
-	one.held++
 	one.last = now
-	w.held++
-	delay := time.Duration(0)
-	if over := one.wrong - freeWrong; over > 0 {
-		delay = min(delayFirst<<min(over-1, 10), delayMax)
+	over := one.wrong - freeWrong
+	if over <= 0 || w.held >= heldTotalMax {
+		return 0, func() {}
 	}
-	return delay, func() {
+	one.held++
+	w.held++
+	return min(delayFirst<<min(over-1, 10), delayMax), func() {
 		w.mu.Lock()
 		one.held--
 		w.held--

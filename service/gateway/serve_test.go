@@ -148,7 +148,7 @@ func TestSlowBody(t *testing.T) {
 // TestLimits: bodies and requests are bounded, and what was taken is given back.
 func TestLimits(t *testing.T) {
 	e := &endless{wait: time.Millisecond, ended: make(chan error, 4), word: "x"}
-	url := serve(t, Config{Service: e, RequestsMax: 2, BodiesBytesMax: 1 << 10})
+	url := serve(t, Config{Service: e, RequestsMax: 2, KeyRequestsMax: 2, BodiesBytesMax: 1 << 10})
 	status := func(body io.Reader) int {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/chat/completions", body)
@@ -192,6 +192,44 @@ func TestLimits(t *testing.T) {
 	}
 	t.Error("the places were not given back")
 }
+
+// TestKeyLimit: one key does not take every place.
+func TestKeyLimit(t *testing.T) {
+	e := &endless{wait: time.Millisecond, ended: make(chan error, 2), word: "x"}
+	both := ring{open: map[[32]byte]Account{Digest(key): purse{}, Digest("other"): named{name: "other"}}}
+	url := serve(t, Config{Service: e, Keys: both, RequestsMax: 4})
+	ctx, cancel := context.WithCancel(t.Context())
+	for range 2 {
+		if a := post(ctx, t, url+"/v1/chat/completions", streamed); a.StatusCode != http.StatusOK {
+			t.Fatal(a.Status)
+		}
+	}
+	if a := post(ctx, t, url+"/v1/chat/completions", streamed); a.StatusCode != http.StatusTooManyRequests || a.Header.Get("Retry-After") == "" {
+		t.Error("a third request of one key:", a.Status)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/v1/models", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Api-Key", "other")
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = a.Body.Close()
+	if a.StatusCode != http.StatusOK {
+		t.Error("another key:", a.Status)
+	}
+	cancel()
+	_, _ = ends(t, e), ends(t, e)
+}
+
+type named struct {
+	purse
+	name string
+}
+
+func (n named) Name() string { return n.name }
 
 // TestLargeUnknown: a body of unknown length is cut at the bound.
 func TestLargeUnknown(t *testing.T) {
