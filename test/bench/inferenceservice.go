@@ -133,6 +133,9 @@ func (lodger) Probe(context.Context) error { return nil }
 // Close takes no time.
 func (lodger) Close() {}
 
+// Bytes is what was wanted.
+func (lodger) Bytes() uint64 { return 80 }
+
 // agents runs the load and returns the swaps and the nanoseconds to each first
 // token.
 func (i *inferenceRun) agents(fifo bool) (swaps uint64, first []int64, err error) {
