@@ -83,7 +83,7 @@ func camel(name string) string {
 	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return r == '-' || r == '_' }) {
 		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
 	}
-	return strings.NewReplacer("Id", "ID", "Dma", "DMA", "Cpu", "CPU", "Ok", "OK").Replace(b.String())
+	return strings.NewReplacer("Id", "ID", "Dma", "DMA", "Cpu", "CPU", "Ok", "OK", "AiJson", "AIJSON", "Ai", "AI").Replace(b.String())
 }
 
 // shout turns a name such as mailbox-full into MAILBOX_FULL.
@@ -142,7 +142,25 @@ func groups() []group {
 		{"fault-kill", abi.FaultKill, "answer to a fault: stop the task"},
 		{"unlimited", uint64(abi.Unlimited), "in a mint: no limit of its own"},
 	}}
-	return []group{status, rights, resources, objects, numbers}
+	return []group{status, rights, resources, objects, numbers, inference()}
+}
+
+// inference returns the numbers of requests to models.
+func inference() group {
+	return group{does: "What word 3 of a request to a model says above the tokens, and why a text ended, in word 2 of the answer.", list: []constant{
+		{"ai-json", abi.AIJSON, "the request and the answer are JSON"},
+		{"ai-stream", abi.AIStream, "answer with the number of a stream"},
+		{"ai-next", abi.AINext, "the next piece of the stream of that number"},
+		{"ai-stop", abi.AIStop, "end the stream, or forget the batch, of that number"},
+		{"ai-batch", abi.AIBatch, "keep the request for the batch of that number"},
+		{"ai-number-shift", abi.AINumberShift, "where the number begins"},
+		{"ai-reason-stop", abi.AIReasonStop, "the model's own end, or a stop string"},
+		{"ai-reason-length", abi.AIReasonLength, "as many tokens as were allowed, or as fit"},
+		{"ai-reason-tools", abi.AIReasonTools, "the model asks for tools to be called"},
+		{"ai-reason-budget", abi.AIReasonBudget, "the budget is spent"},
+		{"ai-reason-deadline", abi.AIReasonDeadline, "the deadline passed"},
+		{"ai-reason-cancelled", abi.AIReasonCancelled, "the caller is no more"},
+	}}
 }
 
 // goConstants writes the constants and the texts of the statuses.
@@ -352,7 +370,11 @@ func tsConstants() string {
 		if g.goType == "" {
 			fmt.Fprintf(&b, "\n/** %s */\n", g.does)
 			for _, c := range g.list {
-				fmt.Fprintf(&b, "export const %s: u32 = %#x;\n", shout(c.name), c.value)
+				typ := "u32"
+				if c.value >= 1<<32 {
+					typ = "u64"
+				}
+				fmt.Fprintf(&b, "export const %s: %s = %#x;\n", shout(c.name), typ, c.value)
 			}
 			continue
 		}

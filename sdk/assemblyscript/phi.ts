@@ -127,6 +127,20 @@ export const FAULT_RESUME: u32 = 0x0;
 export const FAULT_KILL: u32 = 0x1;
 export const UNLIMITED: u32 = 0xffffffff;
 
+/** What word 3 of a request to a model says above the tokens, and why a text ended, in word 2 of the answer. */
+export const AI_JSON: u64 = 0x100000000;
+export const AI_STREAM: u64 = 0x200000000;
+export const AI_NEXT: u64 = 0x400000000;
+export const AI_STOP: u64 = 0x800000000;
+export const AI_BATCH: u64 = 0x1000000000;
+export const AI_NUMBER_SHIFT: u32 = 0x30;
+export const AI_REASON_STOP: u32 = 0x1;
+export const AI_REASON_LENGTH: u32 = 0x2;
+export const AI_REASON_TOOLS: u32 = 0x3;
+export const AI_REASON_BUDGET: u32 = 0x4;
+export const AI_REASON_DEADLINE: u32 = 0x5;
+export const AI_REASON_CANCELLED: u32 = 0x6;
+
 /** Says what a status means and, where there is one, the remedy. */
 export function statusText(status: u32): string {
   switch (status) {

@@ -174,6 +174,20 @@ typedef struct {
 #define PHI_FAULT_KILL 0x1u
 #define PHI_UNLIMITED 0xffffffffu
 
+/* What word 3 of a request to a model says above the tokens, and why a text ended, in word 2 of the answer. */
+#define PHI_AI_JSON 0x100000000u
+#define PHI_AI_STREAM 0x200000000u
+#define PHI_AI_NEXT 0x400000000u
+#define PHI_AI_STOP 0x800000000u
+#define PHI_AI_BATCH 0x1000000000u
+#define PHI_AI_NUMBER_SHIFT 0x30u
+#define PHI_AI_REASON_STOP 0x1u
+#define PHI_AI_REASON_LENGTH 0x2u
+#define PHI_AI_REASON_TOOLS 0x3u
+#define PHI_AI_REASON_BUDGET 0x4u
+#define PHI_AI_REASON_DEADLINE 0x5u
+#define PHI_AI_REASON_CANCELLED 0x6u
+
 /* phi_status_text says what a status means and, where there is one, the remedy. */
 static inline const char *phi_status_text(phi_status status) {
 	switch (status) {

@@ -110,6 +110,22 @@ const (
 	Unlimited        = 0xffffffff // in a mint: no limit of its own
 )
 
+// What word 3 of a request to a model says above the tokens, and why a text ended, in word 2 of the answer.
+const (
+	AIJSON            = 0x100000000  // the request and the answer are JSON
+	AIStream          = 0x200000000  // answer with the number of a stream
+	AINext            = 0x400000000  // the next piece of the stream of that number
+	AIStop            = 0x800000000  // end the stream, or forget the batch, of that number
+	AIBatch           = 0x1000000000 // keep the request for the batch of that number
+	AINumberShift     = 0x30         // where the number begins
+	AIReasonStop      = 0x1          // the model's own end, or a stop string
+	AIReasonLength    = 0x2          // as many tokens as were allowed, or as fit
+	AIReasonTools     = 0x3          // the model asks for tools to be called
+	AIReasonBudget    = 0x4          // the budget is spent
+	AIReasonDeadline  = 0x5          // the deadline passed
+	AIReasonCancelled = 0x6          // the caller is no more
+)
+
 var statusNames = [...]string{
 	"ok",
 	"bad-handle",

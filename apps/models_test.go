@@ -1,0 +1,113 @@
+package apps_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"phios/abi"
+	api "phios/api/inference"
+	"phios/compute"
+	"phios/compute/cpu"
+	"phios/compute/gguf/generate"
+	"phios/compute/tensor"
+	"phios/internal/guest"
+	"phios/service/inference"
+	"phios/service/inference/registry"
+	"phios/system/models"
+)
+
+// withModel serves a tiny model of random weights and returns who grants it.
+func (w *world) withModel() func(to *task, name string, rights abi.Rights) {
+	w.t.Helper()
+	r, err := registry.Open(w.t.TempDir(), registry.Options{Now: time.Now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := generate.Model(&b, generate.Tiny("llama", tensor.Q8_0, 1)); err != nil {
+		w.t.Fatal(err)
+	}
+	file := filepath.Join(w.t.TempDir(), "tiny")
+	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := r.Add(w.t.Context(), file, registry.Adding{Name: "tiny"}); err != nil {
+		w.t.Fatal(err)
+	}
+	unit := cpu.Open(cpu.Options{})
+	service, err := inference.New(inference.Options{Models: r, Units: []compute.Unit{unit}, Now: time.Now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s := models.New(models.Config{
+		Service: service, Machine: w.machine, Now: time.Now,
+		Select: func(who api.Account, model string, c api.Constraints) (models.Device, error) {
+			choice, err := service.Select(who, model, c)
+			return models.Device{Unit: choice.Unit.Name, Loaded: choice.Loaded, First: choice.First}, err
+		},
+		Open: func(model string) (*os.File, func(), error) {
+			m, err := r.Find(model)
+			if err != nil {
+				return nil, nil, err
+			}
+			weights, release, err := r.Open(m)
+			return weights.File, release, err
+		},
+	})
+	w.t.Cleanup(func() {
+		s.Close()
+		if err := errors.Join(service.Close(), unit.Close(), r.Close()); err != nil {
+			w.t.Error(err)
+		}
+	})
+	return func(to *task, name string, rights abi.Rights) {
+		w.t.Helper()
+		g, err := s.Grant(w.t.Context(), w.root.Port, w.root.budget, models.Holder{
+			Model: "tiny", Name: name, Rights: rights, Ceiling: abi.LabelTop(), Refused: func(err error) { w.t.Log(err) },
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.grant(g.Handle, to, name, g.Mint())
+	}
+}
+
+// whole is a budget's mint, as capsules have it.
+func whole() abi.Mint { return abi.Whole(abi.RightsAll &^ (abi.RightEndorse | abi.RightDeclassify)) }
+
+// TestAskGo asks a real model by all that sdk/go has.
+func TestAskGo(t *testing.T) {
+	w := newWorld(t)
+	grant := w.withModel()
+	d := w.task()
+	grant(d, "llm", abi.RightRun|abi.RightLoad|abi.RightMap)
+	w.grant(w.root.budget, d, "budget", whole())
+	p := w.server(guest.Go(t, "apps/ask-go", guest.Server), d)
+	status, _, said := p.say(0, "Once upon a time")
+	if !status.OK() || len(said) < 20 {
+		t.Errorf("%v %q", status, said)
+	}
+	p.expect("Once upon a time", abi.StatusOK, said)
+	if _, _, long := p.say(0, "long:Once upon a time. "); !strings.HasSuffix(long, "20 written") {
+		t.Errorf("a long prompt: %q", long)
+	}
+	if status, _, made := p.say(0, `json:{"prompt":"x","constraint":{"kind":"regex","text":"[ab]{4}"}}`); !strings.Contains(made, `"text":"`) {
+		t.Errorf("JSON: %v %q", status, made)
+	}
+	_, _, alone := p.say(0, "batch:Once")
+	_, _, second := p.say(0, "batch:There was")
+	p.expect("batch:Once,There was,Once", abi.StatusOK, alone+"|"+second+"|"+alone)
+	if status, _, unit := p.say(0, "device:"); !status.OK() || unit == "" {
+		t.Errorf("device: %v %q", status, unit)
+	}
+	if _, _, file := p.say(0, "map:"); !strings.HasPrefix(file, "GGUF of ") {
+		t.Errorf("map: %q", file)
+	}
+	p.expect("embed:one,two", abi.StatusUnsupported, "") // it is no encoder
+	w.server(guest.Go(t, "apps/ask-go", guest.Server), w.task()).expect("Once", abi.StatusBadHandle, "")
+}
