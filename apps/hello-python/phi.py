@@ -29,7 +29,7 @@ import os
 import socket
 import struct
 import threading
-from typing import Callable, List, Optional, Sequence, Tuple, Type, TypeVar
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple, Type, TypeVar
 
 # The limits and layouts of package abi.
 ARG_WORDS = 6
@@ -566,44 +566,87 @@ class Budget(Handle):
         return Timer(invoke("TimerCreate", self, [notification, bits]).words[0])
 
 
+# What word 3 of a request to a model says above the tokens.
+AI_JSON, AI_STREAM, AI_NEXT, AI_STOP, AI_BATCH = (1 << (32 + i) for i in range(5))
+AI_NUMBER_SHIFT = 48
+# Why a text ended, in the low half of word 2 of the answer.
+AI_REASONS = ("", "stop", "length", "tool_calls", "budget", "deadline", "cancelled")
+
+
 class Model(Endpoint):
-    """A model, or a unit that runs one."""
+    """A model that can be asked.
 
-    def _operate(self, operation: int, data: bytes, words: Sequence[int] = (), handles: Sequence[Handle] = ()) -> Message:
-        padded = list(words) + [0] * (2 - len(words))
-        return self.call(Message(data, [padded[0], padded[1], operation, 0], handles))
+    What does not fit into a message goes by a region, which is made on the
+    budget that was granted as "budget".
+    """
 
-    def infer(self, prompt: str) -> str:
+    reason = ""  # why the last text ended, one of AI_REASONS
+
+    def _operate(self, operation: int, data: bytes = b"", flags: int = 0, room: int = 0) -> Tuple[Message, bytes]:
+        need = max(len(data), room)
+        if need <= MESSAGE_BYTES_MAX:
+            answer = self.call(Message(data, [0, 0, operation, flags]))
+            return answer, answer.data
+        region = named("budget", Budget).region(need)
+        try:
+            if len(data) <= MESSAGE_BYTES_MAX:
+                answer = self.call(Message(data, [0, 0, operation, flags], [region]))
+            else:
+                region.write(0, data)
+                answer = self.call(Message(b"", [0, len(data), operation, flags], [region]))
+            there = answer.words[1]
+            return answer, answer.data if there <= MESSAGE_BYTES_MAX else region.read(0, there)
+        finally:
+            region.delete()
+
+    def stream(self, prompt: str, tokens: int = 0) -> Iterator[str]:
+        """Runs the model on a prompt and returns the pieces of what it says."""
+        number = self._operate(AI_INFER, prompt.encode(), AI_STREAM | tokens)[0].words[0] << AI_NUMBER_SHIFT
+        while True:
+            answer, piece = self._operate(AI_INFER, b"", AI_NEXT | number)
+            yield piece.decode("utf-8", "replace")
+            if answer.words[2]:
+                self.reason = AI_REASONS[answer.words[2] & 0xFF]
+                return
+
+    def infer(self, prompt: str, tokens: int = 0) -> str:
         """Runs the model on a prompt and returns what it says."""
-        return self._operate(AI_INFER, prompt.encode()).data.decode("utf-8", "replace")
+        return "".join(self.stream(prompt, tokens))
 
-    def infer_long(self, text: Region, size: int) -> Message:
-        """Runs the model on a prompt in a region, which goes along."""
-        return self._operate(AI_INFER, b"", [0, size], [text])
+    def infer_json(self, request: str, room: int = 1 << 16) -> str:
+        """Runs the model on a request in JSON; the answer is JSON, too."""
+        return self._operate(AI_INFER, request.encode(), AI_JSON, room)[1].decode("utf-8", "replace")
 
-    def embed(self, text: str) -> List[float]:
-        """Turns text into a vector of 32-bit numbers."""
-        data = self._operate(AI_EMBED, text.encode()).data
-        return list(struct.unpack("<%df" % (len(data) // 4), data[: len(data) // 4 * 4]))
+    def embed(self, *texts: str) -> List[List[float]]:
+        """Turns texts into vectors of 32-bit numbers."""
+        answer, data = self._operate(AI_EMBED, b"\0".join(t.encode() for t in texts), 0, len(texts) << 14)
+        width = answer.words[2] & 0xFFFFFFFF
+        numbers = struct.unpack("<%df" % (len(data) // 4), data[: len(data) // 4 * 4])
+        return [list(numbers[i * width : (i + 1) * width]) for i in range(len(texts))]
 
     def map_model(self) -> Region:
-        """Asks for a region that shows the model's weights."""
-        answer = self._operate(AI_MAP_MODEL, b"")
+        """Asks for a region that shows the model's file, for reading."""
+        answer = self._operate(AI_MAP_MODEL)[0]
         if not answer.received:
             raise StatusError(UNSUPPORTED)
         return Region(answer.received[0])
 
-    def select_device(self, constraints: str) -> str:
-        """Asks which unit will run the model under constraints."""
-        return self._operate(AI_SELECT_DEVICE, constraints.encode()).data.decode("utf-8", "replace")
+    def select_device(self, constraints: str = "") -> str:
+        """Asks which unit would run the model under constraints, in JSON."""
+        return self._operate(AI_SELECT_DEVICE, constraints.encode())[1].decode("utf-8", "replace")
 
-    def batch_start(self) -> None:
-        """Opens a batch: requests until its end are run together."""
-        self._operate(AI_BATCH_START, b"")
-
-    def batch_end(self) -> None:
-        """Closes a batch and waits for its answers."""
-        self._operate(AI_BATCH_END, b"")
+    def batch(self, prompts: Sequence[str], tokens: int = 0, room: int = 1 << 16) -> List[str]:
+        """Runs the model on prompts together and returns what it says to each."""
+        number = self._operate(AI_BATCH_START)[0].words[0] << AI_NUMBER_SHIFT
+        for prompt in prompts:
+            self._operate(AI_INFER, prompt.encode(), AI_BATCH | number | tokens)
+        data = self._operate(AI_BATCH_END, b"", number, room)[1]
+        answers, at = [], 0
+        while at + 16 <= len(data):
+            size = struct.unpack_from("<I", data, at + 12)[0]
+            answers.append(data[at + 16 : at + 16 + size].decode("utf-8", "replace"))
+            at += 16 + size
+        return answers
 
 
 def named(name: str, kind: Type[_H] = Handle) -> _H:  # type: ignore[assignment]

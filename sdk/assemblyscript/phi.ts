@@ -482,6 +482,103 @@ export class Message {
   sendReply(): u32 { return ipc_reply(this.reply, this.at); }
 }
 
+/** A model that can be asked. What its methods answer is in lastStatus. */
+export class Model {
+  private message: Message = new Message();
+
+  constructor(readonly handle: u64) {}
+
+  /** Why the last text ended: one of AI_REASON_STOP and its like. */
+  reason: u32 = 0;
+
+  /**
+   * Runs the model on a prompt of at most MESSAGE_BYTES_MAX bytes and returns
+   * what it says, of at most so many tokens; zero is as many as fit.
+   */
+  ask(prompt: string, tokens: u32 = 0): string {
+    let text = "";
+    let piece = this.begin(prompt, AI_STREAM | tokens);
+    if (lastStatus) return text;
+    const number = this.message.word(0) << AI_NUMBER_SHIFT;
+    do {
+      piece = this.begin("", AI_NEXT | number);
+      if (lastStatus) return text;
+      text += piece;
+      this.reason = <u32>this.message.word(2);
+    } while (!this.reason);
+    return text;
+  }
+
+  /** Runs the model on a request in JSON; the answer is JSON, cut to a message. */
+  askJSON(request: string): string { return this.begin(request, AI_JSON); }
+
+  /** Turns a text into a vector; room is a region for one that does not fit into a message. */
+  embed(text: string, room: u64 = 0): StaticArray<f32> {
+    const m = this.message;
+    m.clear();
+    lastStatus = m.setText(text);
+    if (!lastStatus && room) lastStatus = m.attach(room);
+    if (!lastStatus) lastStatus = ai_embed(this.handle, m.at);
+    const bytes = lastStatus ? 0 : <u32>m.word(1);
+    const vector = new StaticArray<f32>(bytes / 4);
+    if (bytes > MESSAGE_BYTES_MAX) lastStatus = mem_read(room, 0, changetype<usize>(vector), bytes);
+    else memory.copy(changetype<usize>(vector), m.data, bytes);
+    return vector;
+  }
+
+  /** Asks for a region that shows the model's file; fileBytes is its length. */
+  map(): u64 {
+    this.message.clear();
+    lastStatus = ai_map_model(this.handle, this.message.at);
+    this.fileBytes = lastStatus ? 0 : this.message.word(1);
+    return lastStatus ? 0 : this.message.handle(0);
+  }
+
+  fileBytes: u64 = 0;
+
+  /** Asks which unit would run the model, under constraints in JSON or none. */
+  selectDevice(constraints: string = ""): string {
+    const m = this.message;
+    m.clear();
+    lastStatus = m.setText(constraints);
+    if (!lastStatus) lastStatus = ai_select_device(this.handle, m.at);
+    return lastStatus ? "" : m.text;
+  }
+
+  /** Opens a batch and returns its number; zero when it was refused. */
+  batchStart(): u64 {
+    this.message.clear();
+    lastStatus = ai_batch_start(this.handle, this.message.at);
+    return lastStatus ? 0 : this.message.word(0);
+  }
+
+  /** Puts a prompt into a batch and returns its place. */
+  batchAdd(batch: u64, prompt: string, tokens: u32 = 0): u64 {
+    this.begin(prompt, AI_BATCH | (batch << AI_NUMBER_SHIFT) | tokens);
+    return this.message.word(0);
+  }
+
+  /** Runs a batch; the message holds the answers, as docs/abi.md lays them out. */
+  batchEnd(batch: u64, room: u64 = 0): Message {
+    const m = this.message;
+    m.clear();
+    m.setWord(3, batch << AI_NUMBER_SHIFT);
+    lastStatus = room ? m.attach(room) : 0;
+    if (!lastStatus) lastStatus = ai_batch_end(this.handle, m.at);
+    return m;
+  }
+
+  /** One request, and the data of its answer. */
+  private begin(body: string, word: u64): string {
+    const m = this.message;
+    m.clear();
+    lastStatus = m.setText(body);
+    m.setWord(3, word);
+    if (!lastStatus) lastStatus = ai_infer(this.handle, m.at);
+    return lastStatus ? "" : m.text;
+  }
+}
+
 /** How a derived capability is less than the one it comes from. */
 export class Mint {
   private buffer: ArrayBuffer = new ArrayBuffer(<i32>MINT_BYTES);

@@ -419,6 +419,79 @@ static inline phi_status phi_ring_receive(const phi_ring *r, uint64_t wait, void
 	return phi_mem_ring_receive((uint32_t)(uintptr_t)r->at, r->message_bytes, r->slots, wait, bytes, n);
 }
 
+/* phi_ai_ask runs a model on a prompt and writes what it says, of at most so
+ * many tokens (zero for as many as fit), to text, with a zero behind it; what
+ * does not fit into size is cut. reason says why the text ended, and may be
+ * NULL. A prompt over PHI_MESSAGE_BYTES_MAX needs a region: see phi_ai_long. */
+static inline phi_status phi_ai_ask(phi_cap model, const char *prompt, uint32_t tokens, char *text, uint32_t size, uint32_t *reason) {
+	phi_msg m = {0};
+	uint32_t n = 0;
+	uint64_t number;
+	phi_status status = phi_msg_set_text(&m, prompt);
+	if (status) return status;
+	m.words[3] = PHI_AI_STREAM | tokens;
+	if ((status = phi_ai_infer(model, &m))) return status;
+	number = m.words[0] << PHI_AI_NUMBER_SHIFT;
+	do {
+		phi_msg_clear(&m);
+		m.words[3] = PHI_AI_NEXT | number;
+		if ((status = phi_ai_infer(model, &m))) return status;
+		for (uint16_t i = 0; i < m.length && n + 1 < size; i++) text[n++] = (char)m.data[i];
+	} while (!(uint32_t)m.words[2]);
+	if (size) text[n] = 0;
+	if (reason) *reason = (uint32_t)m.words[2];
+	return PHI_OK;
+}
+
+/* phi_ai_long lays out a request of n bytes that lies in a region at an offset,
+ * where a long answer comes, too; what word 3 says is added by the caller.
+ * After the call, words[1] bytes of the answer lie in the message or, when that
+ * is over PHI_MESSAGE_BYTES_MAX, in the region. */
+static inline phi_status phi_ai_long(phi_msg *m, phi_cap region, uint64_t offset, uint64_t n) {
+	phi_msg_clear(m);
+	m->words[0] = offset;
+	m->words[1] = n;
+	return phi_msg_attach(m, region, 0);
+}
+
+/* phi_ai_vector embeds a text and returns how many numbers its vector has, of
+ * which the first size are written. A region of words[1] bytes, for vectors that
+ * do not fit into the message, is room; zero goes without. */
+static inline phi_status phi_ai_vector(phi_cap model, const char *text, phi_cap room, float *vector, uint32_t size, uint32_t *width) {
+	phi_msg m = {0};
+	const uint8_t *from = m.data;
+	phi_status status = phi_msg_set_text(&m, text);
+	if (!status && room) status = phi_msg_attach(&m, room, 0);
+	if (!status) status = phi_ai_embed(model, &m);
+	if (status) return status;
+	*width = (uint32_t)m.words[2];
+	if (size > *width) size = *width;
+	if (size * 4 > m.words[1]) return PHI_ERROR_RANGE;
+	if (m.words[1] > PHI_MESSAGE_BYTES_MAX) return phi_mem_read(room, 0, (uint8_t *)vector, size * 4);
+	for (uint32_t i = 0; i < size * 4; i++) ((uint8_t *)vector)[i] = from[i];
+	return PHI_OK;
+}
+
+/* phi_ai_map asks for a region that shows a model's file, and its length. */
+static inline phi_status phi_ai_map(phi_cap model, phi_cap *region, uint64_t *bytes) {
+	phi_msg m = {0};
+	phi_status status = phi_ai_map_model(model, &m);
+	if (status) return status;
+	if (!m.handle_count) return PHI_ERROR_EMPTY;
+	*region = m.handles[0];
+	*bytes = m.words[1];
+	return PHI_OK;
+}
+
+/* phi_ai_batch opens a batch: requests with PHI_AI_BATCH and the number, which
+ * is shifted already, in words[3] are kept for phi_ai_batch_end. */
+static inline phi_status phi_ai_batch(phi_cap model, uint64_t *number) {
+	phi_msg m = {0};
+	phi_status status = phi_ai_batch_start(model, &m);
+	*number = m.words[0] << PHI_AI_NUMBER_SHIFT;
+	return status;
+}
+
 /* PHI_SERVE makes a program one that serves: handler is called with each
  * message, one at a time, and leaves the answer in it. Use it once. */
 #define PHI_SERVE(handler) \

@@ -78,6 +78,7 @@ func TestNumbers(t *testing.T) {
 print(phi._HEAD.size, phi._LABEL.size, phi._MINT.size, phi._MESSAGE.size, phi._FRAME_BYTES_MAX, phi.MESSAGE_BYTES_MAX, phi.MESSAGE_HANDLE_MAX, phi.MESSAGE_WORDS, phi.ARG_WORDS)
 print(phi.SESSION_NAMED, phi.SESSION_ARGUMENT, phi.SESSION_OUTPUT, phi.SESSION_SERVE, phi.SESSION_READY)
 print(phi.AI_INFER, phi.AI_EMBED, phi.AI_MAP_MODEL, phi.AI_SELECT_DEVICE, phi.AI_BATCH_START, phi.AI_BATCH_END)
+print(phi.AI_JSON, phi.AI_STREAM, phi.AI_NEXT, phi.AI_STOP, phi.AI_BATCH, phi.AI_NUMBER_SHIFT, len(phi.AI_REASONS))
 print(phi.REGION_SHARED, phi.REGION_PRIVATE, phi.MEMORY, phi.SLOTS, phi.CPU, phi.TOKENS, phi.NETWORK, phi.ENERGY, phi.CLOCK_NOW)
 print(str(phi.StatusError(phi.BUDGET)))`
 	c := exec.CommandContext(t.Context(), python, "-B", "-c", program)
@@ -88,6 +89,7 @@ print(str(phi.StatusError(phi.BUDGET)))`
 	want := fmt.Sprintln(abi.FrameHeadBytes, abi.LabelBytes, abi.MintBytes, abi.MessageHeadBytes, abi.FrameBytesMax, abi.MessageBytesMax, abi.MessageHandleMax, abi.MessageWords, abi.ArgWords) +
 		fmt.Sprintln(uint16(abi.SessionNamed), uint16(abi.SessionArgument), uint16(abi.SessionOutput), uint16(abi.SessionServe), uint16(abi.SessionReady)) +
 		fmt.Sprintln(abi.AIInfer, abi.AIEmbed, abi.AIMapModel, abi.AISelectDevice, abi.AIBatchStart, abi.AIBatchEnd) +
+		fmt.Sprintln(abi.AIJSON, abi.AIStream, abi.AINext, abi.AIStop, abi.AIBatch, abi.AINumberShift, abi.AIReasonCancelled+1) +
 		fmt.Sprintln(abi.RegionShared, abi.RegionPrivate, uint8(abi.ResourceMemory), uint8(abi.ResourceSlots), uint8(abi.ResourceCPU), uint8(abi.ResourceTokens), uint8(abi.ResourceNetwork), uint8(abi.ResourceEnergy), uint64(ops.ClockNow)) +
 		fmt.Sprintln(abi.StatusBudget.Error())
 	if string(text) != want {
