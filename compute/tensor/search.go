@@ -65,7 +65,7 @@ func narrowGroups(b []byte, x []float32, q *[256]byte, f fit) {
 	for g := range scales {
 		scaleBits[g] = byte(nearest(perScale*scales[g], 0, scaleTop))
 		leastBits[g] = byte(nearest(perLeast*leasts[g], 0, scaleTop))
-		step, base := d*float32(scaleBits[g]), dmin*float32(leastBits[g])
+		step, base := d*float32(scaleBits[g]), float32(dmin*float32(leastBits[g]))
 		if step == 0 {
 			continue
 		}

@@ -46,7 +46,7 @@ func widenQ4K(b []byte, x []float32) {
 	d, dmin := half(b), half(b[2:])
 	for g := range 8 {
 		scale, least := scaleLeast(b[scalesAt:], g)
-		step, base := d*float32(scale), dmin*float32(least)
+		step, base := d*float32(scale), float32(dmin*float32(least))
 		shift := g & 1 * 4 // Groups 2n and 2n+1 share their bytes.
 		for i, q := range b[q4At+g/2*group32:][:group32] {
 			x[g*group32+i] = float32(step*float32(q>>shift&15)) - base
@@ -59,7 +59,7 @@ func widenQ5K(b []byte, x []float32) {
 	high := b[q5HighAt:][:group32]
 	for g := range 8 {
 		scale, least := scaleLeast(b[scalesAt:], g)
-		step, base := d*float32(scale), dmin*float32(least)
+		step, base := d*float32(scale), float32(dmin*float32(least))
 		shift := g & 1 * 4
 		for i, q := range b[q5At+g/2*group32:][:group32] {
 			q = q>>shift&15 | high[i]>>g&1<<4
