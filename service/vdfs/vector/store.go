@@ -105,6 +105,9 @@ func Open(dir string) (*Store, error) {
 	if err == nil {
 		err = s.clear(generations[len(generations)-1])
 	}
+	if err == nil {
+		err = s.loadGraph(generations[len(generations)-1])
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
