@@ -96,10 +96,11 @@ func readWeights(f *gguf.File, k *simd.Kernels) (*weights, error) {
 func positions(angles []float32) []float32 {
 	all := make([]float32, tokensMax*widthFirst)
 	for position := range tokensMax {
-		row := all[position*widthFirst:][:widthFirst]
+		sines := all[position*widthFirst:][:widthFirst/2]
+		cosines := all[position*widthFirst+widthFirst/2:][:widthFirst/2]
 		for i, angle := range angles {
 			sin, cos := math.Sincos(float64(position) * float64(angle))
-			row[i], row[widthFirst/2+i] = float32(sin), float32(cos)
+			sines[i], cosines[i] = float32(sin), float32(cos)
 		}
 	}
 	return all

@@ -110,7 +110,7 @@ func nearest(v float32, low, high int32) int32 {
 	// faster than math.RoundToEven where the processor has no instruction. What v
 	// is a product of must be rounded before: the conversion says so.
 	const magic = 3 << 22
-	return int32(math.Float32bits(float32(v)+magic)&(1<<23-1)) - 1<<22 //nolint:unconvert // see above
+	return int32(math.Float32bits(float32(v)+magic)&(1<<23-1)) - 1<<22
 }
 
 // A block of Q8_0 is a half scale and 32 signed bytes.

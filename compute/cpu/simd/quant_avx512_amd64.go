@@ -7,7 +7,7 @@ const (
 	panel32Rows       = 32
 	panel32BlockBytes = panel32Rows*32 + panel32Rows*4
 	// panel32Inputs is from how many input rows panels pay.
-	panel32Inputs = 4
+	panel32Inputs = 3
 )
 
 // useQuantAVX512 takes the kernels of Q8_0 and Q4_0 for AVX-512 with VNNI.

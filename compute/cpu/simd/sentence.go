@@ -49,7 +49,7 @@ func (k *Kernels) MixFloat(out, weights, values []float32, tokens, stride int) {
 
 func plainRelu(x []float32) {
 	for i, v := range x {
-		if !(v > 0) { //nolint:staticcheck // what is no number becomes zero too
+		if !(v > 0) { // What is no number becomes zero too.
 			x[i] = 0
 		}
 	}
@@ -69,7 +69,7 @@ func plainLayerNorm(out, x, weight, bias []float32, eps float32) {
 }
 
 // plainAffine is the last step of a layer normalisation.
-func plainAffine(out, x, weight, bias []float32, mean, scale float32) {
+func plainAffine(out, x, weight, bias []float32, mean, scale float32) { //nolint:revive // the operands of one operation
 	for i, v := range x {
 		out[i] = float32(float32((v-mean)*scale)*weight[i]) + bias[i]
 	}
