@@ -11,6 +11,7 @@ import (
 
 	"phios/abi"
 	api "phios/api/inference"
+	"phios/capsule"
 	"phios/compute"
 	"phios/compute/cpu"
 	"phios/compute/gguf/generate"
@@ -110,4 +111,36 @@ func TestAskGo(t *testing.T) {
 	}
 	p.expect("embed:one,two", abi.StatusUnsupported, "") // it is no encoder
 	w.server(guest.Go(t, "apps/ask-go", guest.Server), w.task()).expect("Once", abi.StatusBadHandle, "")
+}
+
+// TestAskNN runs a program that knows only WASI-NN, with a short prompt and with
+// one that needs a region.
+func TestAskNN(t *testing.T) {
+	w := newWorld(t)
+	grant := w.withModel()
+	module := guest.C(t, "apps/ask-nn/ask.c", guest.Command)
+	for _, prompt := range []string{"Once upon a time", strings.Repeat("Once upon a time. ", 40)} {
+		d := w.task()
+		grant(d, "default", abi.RightRun|abi.RightLoad)
+		w.grant(w.root.budget, d, "budget", whole())
+		var out strings.Builder
+		spec := capsule.Spec{
+			Name: "ask", Args: []string{"ask", prompt},
+			Output: func(_ int, text []byte) { out.Write(text) },
+		}
+		if _, exit := w.start(module, d, spec); !exit.OK() {
+			t.Errorf("%+v: %s", exit, out.String())
+		}
+		if !strings.Contains(out.String(), `"output_tokens":40}`) || strings.Index(out.String(), "\n{") < 40 {
+			t.Errorf("it printed %q", out.String())
+		}
+	}
+	var out strings.Builder
+	spec := capsule.Spec{
+		Name: "ask", Args: []string{"ask", "x"},
+		Output: func(_ int, text []byte) { out.Write(text) },
+	}
+	if _, exit := w.start(module, w.task(), spec); exit.Code != 1 || out.String() != "load: 8\n" {
+		t.Errorf("without a grant: %+v %q", exit, out.String())
+	}
 }

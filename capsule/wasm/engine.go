@@ -56,6 +56,7 @@ type Engine struct {
 	config  Config
 	plans   map[string]*plan
 	wasi    map[string]hostFunction
+	nn      map[string]hostFunction
 	stopped *sys.ExitError // what host functions leave a program with
 
 	mu     sync.Mutex
@@ -80,7 +81,7 @@ func New(c Config) (*Engine, error) {
 		}
 	}
 	return &Engine{
-		config: c, plans: plans(), wasi: wasiFunctions(), stopped: sys.NewExitError(sys.ExitCodeContextCanceled),
+		config: c, plans: plans(), wasi: wasiFunctions(), nn: nnFunctions(), stopped: sys.NewExitError(sys.ExitCodeContextCanceled),
 		images: map[Hash]*slot{},
 	}, nil
 }

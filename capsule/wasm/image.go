@@ -13,6 +13,7 @@ import (
 
 	"phios/abi"
 	"phios/capsule/fuel"
+	"phios/capsule/nn"
 	"phios/capsule/wasi"
 )
 
@@ -38,6 +39,7 @@ type Image struct {
 	maximum uint64 // bytes that it grows to at most
 
 	wasi bool // whether it imports anything of WASI
+	nn   bool // and of WASI-NN
 
 	warming   sync.Mutex
 	templates []*template // guarded by warming
@@ -138,6 +140,7 @@ func (i *Image) link(ctx context.Context) error {
 		}
 		done[from+"\x00"+name] = true
 		i.wasi = i.wasi || from == wasi.ModuleName
+		i.nn = i.nn || from == nn.ModuleName
 		f, err := i.engine.hostFunction(from, name)
 		if err != nil {
 			return err
@@ -178,6 +181,10 @@ func (e *Engine) hostFunction(from, name string) (hostFunction, error) {
 		if f, ok := e.wasi[name]; ok {
 			return f, nil
 		}
+	case from == nn.ModuleName:
+		if f, ok := e.nn[name]; ok {
+			return f, nil
+		}
 	case from == "phi:ipc" && name == "call":
 		return hostFunction{params: e.plans["phi:ipc.call"].types(), results: []api.ValueType{api.ValueTypeI32}, do: call}, nil
 	default:
@@ -193,12 +200,14 @@ func remedy(from string) string {
 	switch {
 	case strings.HasPrefix(from, "phi:"):
 		return "see docs/abi.md for the functions of this version"
+	case from == nn.ModuleName:
+		return "see docs/inference.md for the functions of WASI-NN that there are"
 	case strings.HasPrefix(from, "wasi"):
 		return "compile for WASI preview 1 (wasip1)"
 	case from == "env":
 		return "define the function in the program, or take it from a phi: module"
 	default:
-		return "a capsule imports only phi: modules and " + wasi.ModuleName
+		return "a capsule imports only phi: modules, " + wasi.ModuleName + " and " + nn.ModuleName
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"phios/abi"
 	"phios/capsule"
 	"phios/capsule/fuel"
+	"phios/capsule/nn"
 	"phios/capsule/wasi"
 	"phios/internal/invariant"
 	"phios/platform/host"
@@ -35,6 +36,7 @@ type Instance struct {
 	linear *linear.Memory
 	meter  meter
 	layer  *wasi.Layer // nil when the program does not import WASI
+	nn     *nn.Layer   // nil when the program does not import WASI-NN
 	view   view        // what the layer sees of the memory
 	ctx    running
 
@@ -119,6 +121,9 @@ func (i *Image) instantiate(spec capsule.Spec) (*Instance, error) {
 	n.meter.start(global)
 	if i.wasi {
 		n.layer = wasi.New(wasi.Config{Door: spec.Door, Args: spec.Args, Env: spec.Env, Output: n.output})
+	}
+	if i.nn {
+		n.nn = nn.New(spec.Door)
 	}
 	return n, nil
 }
@@ -275,6 +280,9 @@ func (i *Instance) use(door capsule.Door) {
 	i.door = door
 	if i.layer != nil {
 		i.layer.Use(door)
+	}
+	if i.nn != nil {
+		i.nn.Use(door)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"phios/abi"
+	"phios/capsule/nn"
 	"phios/capsule/wasi"
 )
 
@@ -16,6 +17,29 @@ func wasiFunctions() map[string]hostFunction {
 		list[f.Name] = hostFunction{params: valueTypes(f.Params), results: valueTypes(f.Results), do: wasiCall(f.Call)}
 	}
 	return list
+}
+
+// nnFunctions returns the functions of WASI-NN as programs import them.
+func nnFunctions() map[string]hostFunction {
+	list := map[string]hostFunction{}
+	for _, f := range nn.Functions() {
+		list[f.Name] = hostFunction{
+			params: valueTypes(make([]wasi.ValueKind, f.Params)), results: []api.ValueType{api.ValueTypeI32}, do: nnCall(f.Call),
+		}
+	}
+	return list
+}
+
+// nnCall lets a program call a function of its layer.
+func nnCall(do func(*nn.Layer, wasi.Memory, []uint64)) api.GoFunc {
+	return func(ctx context.Context, stack []uint64) {
+		i := of(ctx)
+		i.enter()
+		do(i.nn, &i.view, stack)
+		if !i.door.Alive() {
+			i.leave(abi.StatusKilled)
+		}
+	}
 }
 
 func valueTypes(kinds []wasi.ValueKind) []api.ValueType {
