@@ -25,6 +25,7 @@ type engine struct {
 	model   compute.Model
 	about   compute.ModelDescription
 	release func()              // lets the weights go
+	mapped  uint64              // bytes of the weights
 	run     *schedule.Scheduler // nil when it does not generate
 	embeds  compute.Embedder    // nil when it does not embed
 	words   *words
@@ -58,7 +59,7 @@ func (s *Service) load(ctx context.Context, w residency.Want, u compute.Unit) (_
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{service: s, name: w.Name, release: release}
+	e := &engine{service: s, name: w.Name, release: release, mapped: uint64(len(weights.Bytes))}
 	defer func() {
 		if err != nil {
 			e.Close()
@@ -110,6 +111,10 @@ func (e *engine) Close() {
 	}
 	e.release()
 }
+
+// Bytes is the memory that the model may take: its weights, and all pages of its
+// cache.
+func (e *engine) Bytes() uint64 { return e.mapped + e.about.PageBytes*uint64(max(e.about.Pages, 0)) }
 
 // Probe generates a token.
 func (e *engine) Probe(ctx context.Context) error {

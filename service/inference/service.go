@@ -14,6 +14,7 @@ package inference
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -53,8 +54,8 @@ type Options struct {
 	// Schedule are the bounds of each loaded model; Now, Park and Joules are the
 	// service's.
 	Schedule schedule.Options
-	// Patience and LoadMax are those of residency.
-	Patience, LoadMax time.Duration
+	// Patience, LoadMax and ProbeEvery are those of residency.
+	Patience, LoadMax, ProbeEvery time.Duration
 	// Parking is the folder in which the pages of beginnings are kept when they
 	// leave the cache; empty forgets them. ParkingBytes bounds it: 4 GiB.
 	Parking      string
@@ -90,7 +91,7 @@ func New(o Options) (*Service, error) {
 		}
 	}
 	s.place = residency.New(own, residency.Options[*engine]{
-		Load: s.load, Now: o.Now, Bytes: o.Bytes, LoadMax: o.LoadMax, Patience: o.Patience,
+		Load: s.load, Now: o.Now, Bytes: o.Bytes, LoadMax: o.LoadMax, Patience: o.Patience, ProbeEvery: o.ProbeEvery,
 	})
 	return s, nil
 }
@@ -205,6 +206,24 @@ func (s *Service) Unload(model string) error {
 		s.place.Unload(w.Key.Digest)
 	}
 	return err
+}
+
+// stepMax is after how long a step counts as stuck.
+const stepMax = 5 * time.Minute
+
+// Healthy says what is wrong, as far as it is known without asking anybody; nil
+// is nothing. Idle models are probed each minute, see [residency.Options].
+func (s *Service) Healthy() error {
+	bad := []error{s.place.Healthy()}
+	s.place.Each(func(w residency.Want, e *engine, u compute.Description, _ int) {
+		if e.run == nil {
+			return
+		}
+		if d := e.run.Stepping(); d > stepMax {
+			bad = append(bad, fmt.Errorf("%s on %s has computed for %v; restart the unit", w.Name, u.Name, d.Round(time.Second)))
+		}
+	})
+	return errors.Join(bad...)
 }
 
 // Health generates a token on each loaded model and unloads those that cannot.

@@ -18,6 +18,9 @@ func (m *Manager[R]) run() {
 		m.mu.Lock()
 		closed := m.closed
 		next := m.plan(m.o.Now())
+		if soon := m.probe(m.o.Now()); next == 0 || soon > 0 && soon < next {
+			next = soon
+		}
 		m.mu.Unlock()
 		if closed {
 			return
@@ -100,12 +103,18 @@ func (m *Manager[R]) plan(now time.Time) (next time.Duration) {
 // coming reports whether a load is under way that will serve a waiter.
 func (m *Manager[R]) coming(w *waiter[R]) bool {
 	return slices.ContainsFunc(m.usable(w.want.Key), func(s *slot[R]) bool {
-		return s.state == loading && !w.tried[s.on] && m.suits(s.on, w.want) == ""
+		return s.state == loading && !s.late && !w.tried[s.on] && m.suits(s.on, w.want) == ""
 	})
 }
 
 // place finds a waiter's model a unit, and room there.
 func (m *Manager[R]) place(w *waiter[R], now time.Time, again func(time.Duration)) {
+	for _, s := range m.slots[w.want.Key] {
+		if s.late {
+			w.tried[s.on] = true // It hangs there already.
+			w.err = overdueError(s.want.Name, s.on.about.Name)
+		}
+	}
 	u := m.best(w.want, w.tried)
 	if u == nil {
 		if w.err == nil {
@@ -125,6 +134,13 @@ func (m *Manager[R]) place(w *waiter[R], now time.Time, again func(time.Duration
 	m.makeRoom(w, u, now, again)
 }
 
+func overdueError(model, unit string) error {
+	return &inference.Error{
+		Code: inference.CodeDeadline, Message: fmt.Sprintf("load %s on %s: it has hung for too long", model, unit),
+		Remedy: "look at the disk, or choose another unit",
+	}
+}
+
 // refuse ends a waiter with an error.
 func (m *Manager[R]) refuse(w *waiter[R], err error) {
 	if i := slices.Index(m.waiting, w); i >= 0 {
@@ -138,17 +154,16 @@ func (m *Manager[R]) refuse(w *waiter[R], err error) {
 // idle ones after their linger, least recently used first; busy ones when the
 // waiter has waited long enough.
 func (m *Manager[R]) makeRoom(w *waiter[R], u *unit[R], now time.Time, again func(time.Duration)) {
-	free := m.bound(u) - u.used
 	may, leaving := m.removable(u)
-	free += leaving
-	due := m.due(w)
+	most := m.bound(u)
+	free := most - min(u.used-min(leaving, u.used), most)
 	for _, s := range may {
 		if free >= w.want.Bytes {
 			return
 		}
-		wait := due.Sub(now)
+		wait := w.came.Add(m.patience(w.want.Key)).Sub(now)
 		if s.leases == 0 {
-			wait = min(wait, s.used.Add(m.linger(s)).Sub(now))
+			wait = min(wait, s.used.Add(m.linger(s)).Sub(now), m.hurry(w).Sub(now))
 		}
 		if m.o.FIFO {
 			wait = 0
@@ -158,7 +173,8 @@ func (m *Manager[R]) makeRoom(w *waiter[R], u *unit[R], now time.Time, again fun
 			return
 		}
 		m.counts.Swaps++
-		free += s.want.Bytes
+		leaving += s.bytes
+		free = most - min(u.used-min(leaving, u.used), most)
 		if s.leases == 0 {
 			m.retire(s)
 			continue
@@ -166,12 +182,12 @@ func (m *Manager[R]) makeRoom(w *waiter[R], u *unit[R], now time.Time, again fun
 		s.state, s.since = draining, now
 		again(m.patience(s.want.Key))
 	}
-	if free < w.want.Bytes && !slices.ContainsFunc(u.slots, func(s *slot[R]) bool { return s.state != ready || !s.pinned }) {
+	if free < w.want.Bytes && !slices.ContainsFunc(u.slots, func(s *slot[R]) bool { return !m.stuck(s) && (s.state != ready || !s.pinned) }) {
 		m.refuse(w, &inference.Error{
 			Code: inference.CodeMemory,
-			Message: fmt.Sprintf("%s needs %d MiB, and pinned models leave %d MiB of %d on %s",
+			Message: fmt.Sprintf("%s needs %d MiB, and models that are pinned or hang leave %d MiB of %d on %s",
 				w.want.Name, w.want.Bytes>>20, free>>20, m.bound(u)>>20, u.about.Name),
-			Remedy: "unpin or unload a model",
+			Remedy: "unpin or unload a model, or restart the unit",
 		})
 	}
 }
@@ -181,8 +197,9 @@ func (m *Manager[R]) makeRoom(w *waiter[R], u *unit[R], now time.Time, again fun
 func (m *Manager[R]) removable(u *unit[R]) (may []*slot[R], leaving uint64) {
 	for _, s := range u.slots {
 		switch {
+		case m.stuck(s):
 		case s.state == closing, s.state == draining:
-			leaving += s.want.Bytes
+			leaving += s.bytes
 		case s.state == ready && !s.pinned:
 			may = append(may, s)
 		}
@@ -199,15 +216,14 @@ func (m *Manager[R]) removable(u *unit[R]) (may []*slot[R], leaving uint64) {
 	return may, leaving
 }
 
-// due is when a waiter's turn comes although others are busy.
-func (m *Manager[R]) due(w *waiter[R]) time.Time {
-	due := w.came.Add(m.patience(w.want.Key))
-	if d := w.want.Deadline; !d.IsZero() {
-		if soon := d.Add(-2 * m.cost[w.want.Key]); soon.Before(due) {
-			due = soon
-		}
+// hurry is when a waiter's turn comes although an idle model might be asked for
+// again. A busy one is not taken out for a deadline: who sets short ones would
+// have everybody else's model.
+func (m *Manager[R]) hurry(w *waiter[R]) time.Time {
+	if w.want.Deadline.IsZero() {
+		return w.came.Add(m.patience(w.want.Key))
 	}
-	return due
+	return w.want.Deadline.Add(-2 * m.cost[w.want.Key])
 }
 
 func (m *Manager[R]) patience(k Key) time.Duration {
@@ -249,13 +265,15 @@ func (m *Manager[R]) drained(now time.Time, again func(time.Duration)) {
 
 // load starts the load of a waiter's model.
 func (m *Manager[R]) load(w *waiter[R], u *unit[R]) {
-	s := &slot[R]{want: w.want, on: u, since: m.o.Now()}
-	u.used += s.want.Bytes
+	s := &slot[R]{want: w.want, on: u, since: m.o.Now(), bytes: w.want.Bytes}
+	u.used += s.bytes
 	u.slots = append(u.slots, s)
 	m.slots[s.want.Key] = append(m.slots[s.want.Key], s)
+	ctx, stop := context.WithTimeout(m.life, m.o.LoadMax)
+	loaded := make(chan struct{})
 	m.work.Go(func() {
-		ctx, stop := context.WithTimeout(context.Background(), m.o.LoadMax)
 		defer stop()
+		defer close(loaded)
 		model, err := m.o.Load(ctx, s.want, u.unit)
 		if err == nil {
 			if err = model.Probe(ctx); err != nil {
@@ -263,25 +281,86 @@ func (m *Manager[R]) load(w *waiter[R], u *unit[R]) {
 				err = fmt.Errorf("probe: %w", err)
 			}
 		}
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		now := m.o.Now()
-		took := now.Sub(s.since)
-		m.counts.Loads++
-		m.counts.LoadTime += took
-		defer m.rouse()
-		if err != nil {
-			m.counts.LoadFaults++
-			m.remove(s)
-			m.failed(s, err)
-			return
-		}
-		m.cost[s.want.Key] = took
-		s.model, s.state, s.since, s.used = model, ready, now, now
-		if m.closed {
-			m.retire(s)
+		m.loadedAs(s, model, err)
+	})
+	m.work.Go(func() {
+		select {
+		case <-loaded:
+		case <-ctx.Done():
+			m.overdue(s, loaded)
 		}
 	})
+}
+
+// overdueGrace is how long a load may take to notice that its time is over.
+const overdueGrace = 2 * time.Second
+
+// overdue answers who waits for a load that does not end with its time, such as
+// one whose disk does not answer. Its memory stays taken until it does.
+func (m *Manager[R]) overdue(s *slot[R], loaded <-chan struct{}) {
+	grace, stop := context.WithTimeout(context.Background(), overdueGrace)
+	defer stop()
+	select {
+	case <-loaded:
+	case <-grace.Done():
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if s.state == loading && !s.late {
+			s.late = true
+			m.failed(s, context.DeadlineExceeded)
+		}
+	}
+}
+
+// loadedAs notes what has come of a load.
+func (m *Manager[R]) loadedAs(s *slot[R], model R, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.o.Now()
+	took := now.Sub(s.since)
+	m.counts.Loads++
+	m.counts.LoadTime += took
+	defer m.rouse()
+	if err != nil {
+		m.counts.LoadFaults++
+		m.remove(s)
+		if !s.late {
+			m.failed(s, err)
+		}
+		return
+	}
+	m.cost[s.want.Key] = took
+	s.model, s.state, s.late = model, ready, false
+	s.since, s.used, s.probed = now, now, now
+	delete(m.sick, s.want.Key)
+	m.measure(s)
+	if m.closed {
+		m.retire(s)
+	}
+}
+
+// measure replaces the estimate of a model's memory by what it takes. When that
+// is more than there is, idle models go, least recently used first. The unit has
+// given the memory: the model stays although nobody is idle.
+func (m *Manager[R]) measure(s *slot[R]) {
+	u, most := s.on, m.bound(s.on)
+	if is := s.model.Bytes(); is > 0 {
+		u.used += is - s.bytes
+		s.bytes = is
+	}
+	if most == 0 || u.used <= most {
+		return
+	}
+	may, leaving := m.removable(u)
+	for _, t := range may {
+		if u.used-min(leaving, u.used) <= most {
+			return
+		}
+		if t != s && t.leases == 0 {
+			leaving += t.bytes
+			m.retire(t)
+		}
+	}
 }
 
 // failed tells who waits for a load that it failed. Where the unit cannot run
@@ -316,7 +395,7 @@ func (m *Manager[R]) retire(s *slot[R]) {
 	if s.state == loading || s.state == closing {
 		return
 	}
-	s.state = closing
+	s.state, s.since = closing, m.o.Now()
 	m.counts.Evictions++
 	m.work.Go(func() {
 		s.model.Close()
@@ -329,7 +408,7 @@ func (m *Manager[R]) retire(s *slot[R]) {
 
 // remove forgets a slot whose memory is free.
 func (m *Manager[R]) remove(s *slot[R]) {
-	s.on.used -= s.want.Bytes
+	s.on.used -= s.bytes
 	s.on.slots = slices.DeleteFunc(s.on.slots, func(t *slot[R]) bool { return t == s })
 	left := slices.DeleteFunc(m.slots[s.want.Key], func(t *slot[R]) bool { return t == s })
 	if len(left) == 0 {

@@ -16,7 +16,6 @@ package residency
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -36,6 +35,8 @@ const (
 type Resident interface {
 	// Probe generates a token, to see that it lives.
 	Probe(ctx context.Context) error
+	// Bytes is the memory that it takes, weights and cache; zero is not known.
+	Bytes() uint64
 	// Close ends what runs on it, unloads it and returns when its memory is
 	// free.
 	Close()
@@ -77,6 +78,9 @@ type Options[R Resident] struct {
 	// Linger is how long an idle model stays although others wait, in case its
 	// users come back: a quarter of its load.
 	Linger time.Duration
+	// ProbeEvery is how often a loaded model that has nothing to do generates a
+	// token, to see that it still can: a minute. Negative is never.
+	ProbeEvery time.Duration
 	// FIFO serves in the order of arrival, one model after the other. It is what
 	// the manager is measured against.
 	FIFO bool
@@ -102,6 +106,9 @@ type Manager[R Resident] struct {
 	closed  bool
 	counts  Metrics
 	cost    map[Key]time.Duration // of the last load
+	sick    map[Key]sickness
+	life    context.Context //nolint:containedctx // It ends with the manager, and all loads with it.
+	die     context.CancelFunc
 }
 
 // unit is a compute unit and what is on it.
@@ -130,7 +137,11 @@ type slot[R Resident] struct {
 	model  R
 	leases int
 	pinned bool
+	bytes  uint64    // of the unit's memory: an estimate until it is loaded
 	since  time.Time // of its state
+	probed time.Time // the last time that it generated a token for us
+	probes bool      // it does at this moment
+	late   bool      // its load hangs
 	used   time.Time // the last time that somebody leased or released it
 }
 
@@ -158,7 +169,10 @@ type Lease[R Resident] struct {
 type Metrics struct {
 	Loads, LoadFaults, Evictions, Forced, Probes, ProbeFaults uint64
 	// Swaps are loads that had to take another model out first.
-	Swaps    uint64
+	Swaps uint64
+	// Sick are models that were taken out because they made no token, and were
+	// not loaded since.
+	Sick     int
 	LoadTime time.Duration
 	Loaded   int
 	Waiting  int
@@ -170,7 +184,12 @@ func New[R Resident](units []compute.Unit, o Options[R]) *Manager[R] {
 	if o.LoadMax <= 0 {
 		o.LoadMax = loadMax
 	}
+	if o.ProbeEvery == 0 {
+		o.ProbeEvery = probeEvery
+	}
+	life, die := context.WithCancel(context.Background())
 	m := &Manager[R]{
+		life: life, die: die, sick: make(map[Key]sickness),
 		o: o, wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		slots: make(map[Key][]*slot[R]), cost: make(map[Key]time.Duration),
 	}
@@ -302,34 +321,12 @@ func (m *Manager[R]) Each(see func(w Want, model R, unit compute.Description, le
 	m.rouse()
 }
 
-// Health generates a token on each loaded model, and closes those that cannot.
-func (m *Manager[R]) Health(ctx context.Context) error {
-	var bad []error
-	m.Each(func(w Want, model R, unit compute.Description, _ int) {
-		err := model.Probe(ctx)
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.counts.Probes++
-		if err == nil || ctx.Err() != nil {
-			return
-		}
-		m.counts.ProbeFaults++
-		for _, s := range append([]*slot[R](nil), m.slots[w.Key]...) {
-			if s.on.about.Name == unit.Name {
-				m.retire(s)
-			}
-		}
-		bad = append(bad, fmt.Errorf("%s on %s: %w", w.Name, unit.Name, err))
-	})
-	return errors.Join(bad...)
-}
-
 // Metrics is a snapshot.
 func (m *Manager[R]) Metrics() Metrics {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := m.counts
-	c.Waiting = len(m.waiting)
+	c.Waiting, c.Sick = len(m.waiting), len(m.sick)
 	for _, u := range m.units {
 		c.Bytes += u.used
 		for _, s := range u.slots {
@@ -350,6 +347,7 @@ func (m *Manager[R]) Close() {
 		return
 	}
 	m.closed = true
+	m.die()
 	for _, w := range m.waiting {
 		w.err = closedError()
 		close(w.ready)

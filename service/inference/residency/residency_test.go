@@ -32,10 +32,14 @@ type resident struct {
 	key    residency.Key
 	closed atomic.Bool
 	sick   *atomic.Bool
+	bytes  uint64 // zero is as estimated
+	probes atomic.Int64
 }
 
-func (r *resident) Close() { r.closed.Store(true) }
+func (r *resident) Bytes() uint64 { return r.bytes }
+func (r *resident) Close()        { r.closed.Store(true) }
 func (r *resident) Probe(context.Context) error {
+	r.probes.Add(1)
 	if r.sick != nil && r.sick.Load() {
 		return errors.New("no token")
 	}

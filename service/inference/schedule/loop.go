@@ -104,7 +104,7 @@ func (s *Scheduler) step() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	s.mu.Lock()
-	s.stop, s.batch = stop, s.members
+	s.stop, s.batch, s.stepped = stop, s.members, s.o.Now()
 	if s.over != nil {
 		stop()
 	}
@@ -117,7 +117,7 @@ func (s *Scheduler) step() {
 	joules = s.joules() - joules
 
 	s.mu.Lock()
-	s.stop, s.batch = nil, nil
+	s.stop, s.batch, s.stepped = nil, nil, time.Time{}
 	s.mu.Unlock()
 	if err != nil {
 		if ctx.Err() == nil {

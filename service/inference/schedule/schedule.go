@@ -136,6 +136,7 @@ type Scheduler struct {
 	over    error              // why no more are taken, guarded by mu
 	stop    context.CancelFunc // ends the step that runs, guarded by mu
 	batch   []*Task            // the step that runs, guarded by mu
+	stepped time.Time          // since when it runs; zero when none does; guarded by mu
 	shown   Metrics            // guarded by mu
 
 	loop // owned by the goroutine of run
@@ -203,6 +204,16 @@ func (s *Scheduler) Load() (requests int, open bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.waiting + s.shown.Running, s.over == nil
+}
+
+// Stepping is for how long the step that runs has done so; zero when none does.
+func (s *Scheduler) Stepping() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stepped.IsZero() {
+		return 0
+	}
+	return s.o.Now().Sub(s.stepped)
 }
 
 func (s *Scheduler) rouse() {
