@@ -238,7 +238,7 @@ func (s *Scheduler) withdraw(t *Task) {
 	t.seq.Close()
 	t.seq = nil
 	s.tree.Release(&t.lease)
-	t.shared, t.private, t.chunk = 0, false, 0
+	t.shared, t.twice, t.private, t.chunk = 0, 0, false, 0
 	if i := slices.Index(s.running, t); i >= 0 {
 		s.running = slices.Delete(s.running, i, i+1)
 	}

@@ -45,8 +45,13 @@ func (s *Scheduler) plan() {
 		}
 	}
 	s.batchUp()
-	if len(s.members) == 0 && len(s.running) == 1 {
-		s.finish(s.running[0], inference.ReasonLength) // It alone fills the cache.
+	if len(s.members) > 0 || len(s.running) != 1 {
+		return
+	}
+	if t := s.running[0]; t.twice > 0 {
+		s.preempt(t) // It begins again with the pages of the tree instead of its own.
+	} else {
+		s.finish(t, inference.ReasonLength) // It alone fills the cache.
 	}
 }
 
@@ -139,6 +144,7 @@ func (s *Scheduler) share(t *Task) {
 		}
 		if !s.tree.Extend(&t.lease, t.tokens[t.shared*size:][:size], page) {
 			s.model.Release(page)
+			t.twice++
 		}
 		// Where the tree had no room for a page it has none for what follows it.
 		t.shared++

@@ -84,6 +84,7 @@ type place struct {
 	seq      compute.Sequence
 	lease    prefix.Lease
 	shared   int  // pages of it that were put into the tree
+	twice    int  // of them that were not taken: another of the same text was there
 	private  bool // the tree had no room: no more are put
 	number   uint64
 	rank     int // how important it is among those that run
