@@ -177,7 +177,7 @@ func (l *Layer) lay(body []byte) (abi.Handle, abi.Status) {
 	}
 	region := abi.Handle(a.W[0])
 	for at := 0; at < len(body); at += abi.FramePayloadMax {
-		a := abi.Args{W: [abi.ArgWords]uint64{uint64(at)}, Bytes: body[at:min(len(body), at+abi.FramePayloadMax)]} //nolint:gosec // G115: a length
+		a := abi.Args{W: [abi.ArgWords]uint64{uint64(at)}, Bytes: body[at:min(len(body), at+abi.FramePayloadMax)]}
 		if status := l.door.Invoke(region, abi.RegionWrite, &a); !status.OK() {
 			return region, status
 		}

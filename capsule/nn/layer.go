@@ -165,7 +165,7 @@ func (l *Layer) open(c call) Errno {
 	if number >= ContextsMax {
 		return ErrnoBusy
 	}
-	if errno := c.put32(c.u32(1), uint32(number)); errno != ErrnoOK { //nolint:gosec // G115: at most ContextsMax
+	if errno := c.put32(c.u32(1), uint32(number)); errno != ErrnoOK {
 		return errno
 	}
 	if number == len(l.contexts) {

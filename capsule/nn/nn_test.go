@@ -12,7 +12,7 @@ import (
 // memory is a program's memory.
 type memory []byte
 
-func (m memory) Size() uint32 { return uint32(len(m)) } //nolint:gosec // G115: small
+func (m memory) Size() uint32 { return uint32(len(m)) }
 
 func (m memory) Slice(offset, n uint32) ([]byte, bool) {
 	if uint64(offset)+uint64(n) > uint64(len(m)) {
@@ -95,7 +95,7 @@ func (g *guest) do(name string, args ...uint32) nn.Errno {
 		stack[i] = uint64(a) | 0xabcd<<32 // the high half means nothing
 	}
 	g.functions[name].Call(g.layer, g.memory, stack)
-	return nn.Errno(stack[0]) //nolint:gosec // G115: an i32
+	return nn.Errno(stack[0])
 }
 
 func (g *guest) put(at int, words ...uint32) {

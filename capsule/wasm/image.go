@@ -201,7 +201,7 @@ func remedy(from string) string {
 	case strings.HasPrefix(from, "phi:"):
 		return "see docs/abi.md for the functions of this version"
 	case from == nn.ModuleName:
-		return "see docs/inference.md for the functions of WASI-NN that there are"
+		return "see docs/capsules.md for the functions of WASI-NN that there are"
 	case strings.HasPrefix(from, "wasi"):
 		return "compile for WASI preview 1 (wasip1)"
 	case from == "env":

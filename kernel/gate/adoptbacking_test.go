@@ -36,8 +36,10 @@ func TestAdoptBacking(t *testing.T) {
 		bytes  uint64
 		want   abi.Status
 	}{
-		{h, b, platform.PageBytes, abi.StatusRights}, {w.root.budget, b + 9, platform.PageBytes, abi.StatusBadArgument},
-		{w.root.budget, b, 7, abi.StatusBadArgument}, {w.root.budget, b, 0, abi.StatusBadArgument},
+		{h, b, platform.PageBytes, abi.StatusRights},
+		{w.root.budget, b + 9, platform.PageBytes, abi.StatusBadArgument},
+		{w.root.budget, b, 7, abi.StatusBadArgument},
+		{w.root.budget, b, 0, abi.StatusBadArgument},
 		{0, b, platform.PageBytes, abi.StatusBadHandle},
 	} {
 		if _, got := w.root.port.AdoptBacking(c.budget, c.b, c.bytes); got != c.want {

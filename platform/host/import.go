@@ -30,7 +30,7 @@ var ErrWritable = errors.New("the file can be written; take the permission away 
 func (m *Machine) Import(f *os.File) (b platform.Backing, bytes uint64, err error) {
 	// Opened again, so that what is mapped cannot be written through it, and is
 	// ours to close.
-	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(int(f.Fd())), unix.O_RDONLY|unix.O_CLOEXEC, 0) //nolint:gosec // G115: a descriptor is small
+	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(int(f.Fd())), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, 0, fmt.Errorf("import %s: %w", f.Name(), err)
 	}

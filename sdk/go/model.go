@@ -59,7 +59,7 @@ func (m Model) Ask(prompt string, tokens uint32) (Answer, error) {
 
 // AskJSON is Ask for a request in JSON, which can say more: messages, sampling,
 // constraints, tools. The answer is JSON of at most room bytes; the fields of
-// both are in docs/inference.md.
+// both are in docs/capsules.md.
 func (m Model) AskJSON(request string, room uint64) (string, error) {
 	var message Message
 	text, _, err := m.operate(aiInfer, &message, request, AIJSON, room)

@@ -76,7 +76,7 @@ func (c *call) keep(r *inference.Request) abi.Status {
 	r.Batch = uint64(c.number)
 	b.list, b.bytes, b.label = append(b.list, kept{r, c.flags}), b.bytes+bytes, b.label.Join(c.port.Label())
 	m := c.message
-	m.Words = [abi.MessageWords]uint64{uint64(len(b.list) - 1)} //nolint:gosec // G115: a length
+	m.Words = [abi.MessageWords]uint64{uint64(len(b.list) - 1)}
 	m.Length, m.HandleCount, m.Moves = 0, 0, 0
 	return abi.StatusOK
 }
@@ -108,7 +108,7 @@ func (c *call) endBatch() abi.Status {
 			result, err := c.s.c.Service.Generate(ctx, who, k.r, nil)
 			part := call{holder: h, flags: k.flags}
 			var body []byte
-			status := abi.StatusOK
+			var status abi.Status
 			if err != nil {
 				status = part.refuse(ctx, err)
 			} else {
@@ -126,7 +126,7 @@ func (c *call) endBatch() abi.Status {
 		total.PromptTokens += totals[i].PromptTokens
 		total.CompletionTokens += totals[i].CompletionTokens
 	}
-	return c.answer(body, uint32(len(answers)), tokensOf(&total)) //nolint:gosec // G115: at most BatchRequestsMax
+	return c.answer(body, uint32(len(answers)), tokensOf(&total))
 }
 
 // entry is one answer in that of a batch.
@@ -137,7 +137,7 @@ func entry(status abi.Status, r *inference.Result, body []byte) []byte {
 	}
 	b := make([]byte, 0, batchHeadBytes+len(body))
 	b = binary.LittleEndian.AppendUint16(b, uint16(status))
-	b = binary.LittleEndian.AppendUint16(b, uint16(reason)) //nolint:gosec // G115: a small number
+	b = binary.LittleEndian.AppendUint16(b, uint16(reason))
 	b = binary.LittleEndian.AppendUint32(b, uint32(count(r.Usage.PromptTokens)))
 	b = binary.LittleEndian.AppendUint32(b, uint32(count(r.Usage.CompletionTokens)))
 	b = binary.LittleEndian.AppendUint32(b, uint32(count(len(body))))

@@ -89,7 +89,7 @@ func (c *call) do() abi.Status {
 func (c *call) read() abi.Status {
 	m := c.message
 	c.offset, c.operation, c.deadline = m.Words[0], m.Words[2], m.Deadline
-	c.limit, c.number = uint32(m.Words[3]), uint16(m.Words[3]>>abi.AINumberShift) //nolint:gosec // G115: its low and its top bits
+	c.limit, c.number = uint32(m.Words[3]), uint16(m.Words[3]>>abi.AINumberShift)
 	c.flags = m.Words[3] &^ (1<<32 - 1) & (1<<abi.AINumberShift - 1)
 	if c.flags&^uint64(flagsAll) != 0 {
 		return abi.StatusBadArgument
@@ -138,7 +138,7 @@ func (c *call) parse(into any) abi.Status {
 		err = &inference.Error{Code: inference.CodeRequest, Message: "more follows the JSON", Remedy: "send one value"}
 	}
 	if err != nil {
-		c.tell(&inference.Error{Code: inference.CodeRequest, Message: "the request is not read: " + err.Error(), Remedy: "see docs/inference.md for the fields"})
+		c.tell(&inference.Error{Code: inference.CodeRequest, Message: "the request is not read: " + err.Error(), Remedy: "see docs/capsules.md for the fields"})
 		return abi.StatusBadArgument
 	}
 	return abi.StatusOK
@@ -164,8 +164,8 @@ func (c *call) answer(body []byte, low uint32, word3 uint64) abi.Status {
 			m.Words[0] = c.offset
 		}
 	}
-	m.Words[1] = uint64(there)                  //nolint:gosec // G115: a length
-	m.Words[2] |= uint64(len(body)-there) << 32 //nolint:gosec // G115: a length
+	m.Words[1] = uint64(there)
+	m.Words[2] |= uint64(len(body)-there) << 32
 	return abi.StatusOK
 }
 
@@ -176,8 +176,8 @@ func (c *call) write(body []byte) int {
 		return 0
 	}
 	room := func(n int) bool {
-		a := abi.Args{W: [abi.ArgWords]uint64{c.offset + uint64(n)}} //nolint:gosec // G115: a length
-		return c.port.Invoke(c.region, abi.RegionWrite, &a).OK()     // of no bytes
+		a := abi.Args{W: [abi.ArgWords]uint64{c.offset + uint64(n)}}
+		return c.port.Invoke(c.region, abi.RegionWrite, &a).OK() // of no bytes
 	}
 	n := len(body)
 	if !room(n) {
@@ -195,7 +195,7 @@ func (c *call) write(body []byte) int {
 		return 0
 	}
 	for at := 0; at < n; at += pieceBytes {
-		a := abi.Args{W: [abi.ArgWords]uint64{c.offset + uint64(at)}, Bytes: body[at:min(n, at+pieceBytes)]} //nolint:gosec // G115: a length
+		a := abi.Args{W: [abi.ArgWords]uint64{c.offset + uint64(at)}, Bytes: body[at:min(n, at+pieceBytes)]}
 		if !c.port.Invoke(c.region, abi.RegionWrite, &a).OK() {
 			return 0
 		}

@@ -33,7 +33,7 @@ func (c *call) embed() abi.Status {
 			body = binary.LittleEndian.AppendUint32(body, math.Float32bits(x))
 		}
 	}
-	return c.answer(body, uint32(count(width)), tokensOf(&made.Usage)) //nolint:gosec // G115: bounded by count
+	return c.answer(body, uint32(count(width)), tokensOf(&made.Usage))
 }
 
 // selectDevice answers AISelectDevice.

@@ -109,8 +109,10 @@ func reasonOf(r inference.Reason) uint32 {
 		return abi.AIReasonBudget
 	case inference.ReasonDeadline:
 		return abi.AIReasonDeadline
-	default:
+	case inference.ReasonCancelled:
 		return abi.AIReasonCancelled
+	default:
+		return abi.AIReasonStop
 	}
 }
 
@@ -119,7 +121,7 @@ func tokensOf(u *inference.Usage) uint64 {
 	return count(u.PromptTokens) | count(u.CompletionTokens)<<32
 }
 
-func count(n int) uint64 { return uint64(min(max(n, 0), math.MaxUint32)) } //nolint:gosec // G115: bounded
+func count(n int) uint64 { return uint64(min(max(n, 0), math.MaxUint32)) }
 
 // refuse tells why the service refused, to whoever wants to know, and returns
 // the status for the caller.

@@ -121,7 +121,9 @@ func TestGone(t *testing.T) {
 		"revoked": func(c *client) { w.models.Withdraw(w.server, c.grant) },
 		"killed": func(c *client) {
 			task, _ := w.node.Kernel().BootTaskCapability(w.server, c.port, abi.RightsAll)
-			w.server.Invoke(task, abi.TaskKill, &abi.Args{})
+			if status := w.server.Invoke(task, abi.TaskKill, &abi.Args{}); !status.OK() {
+				t.Error(status)
+			}
 		},
 	} {
 		c := w.client(usual, purse(1<<19))
@@ -327,8 +329,11 @@ func TestHostile(t *testing.T) {
 	c := w.client(usual, purse(1<<19))
 	h := c.region(4096, 0, "x")
 	for _, words := range [][4]uint64{
-		{0, 1 << 40, abi.AIInfer, 1}, {1 << 63, 5, abi.AIInfer, 1}, {4090, 100, abi.AIInfer, 1},
-		{^uint64(0), ^uint64(0), abi.AIEmbed, 0}, {0, api.RequestBytesMax, abi.AIInfer, 0},
+		{0, 1 << 40, abi.AIInfer, 1},
+		{1 << 63, 5, abi.AIInfer, 1},
+		{4090, 100, abi.AIInfer, 1},
+		{^uint64(0), ^uint64(0), abi.AIEmbed, 0},
+		{0, api.RequestBytesMax, abi.AIInfer, 0},
 	} {
 		m := abi.Message{Words: words}
 		m.Handles[0], m.HandleCount = h, 1

@@ -187,7 +187,7 @@ func say(operation uint64, body string, word3 uint64) abi.Message {
 }
 
 // region makes a region of the client's, with a text in it.
-func (c *client) region(bytes uint64, offset uint64, text string) abi.Handle {
+func (c *client) region(bytes, offset uint64, text string) abi.Handle {
 	c.w.tb.Helper()
 	a := abi.Args{W: [abi.ArgWords]uint64{bytes}}
 	if status := c.port.Invoke(c.budget, abi.RegionCreate, &a); !status.OK() {

@@ -54,7 +54,7 @@ func mapRows(*inferenceRun) ([]Row, error) {
 		if programs[i], err = c.mapper(module, doors[i]); err != nil {
 			return nil, err
 		}
-		defer programs[i].Close()
+		defer programs[i].Close() //nolint:revive // defer: two of them, until all is measured
 	}
 	pss := make([]float64, 0, 4)
 	for _, step := range []func() abi.Status{
