@@ -47,6 +47,17 @@ type local struct {
 	deep int32
 }
 
+// Bytes is the memory of the masks that the grammar keeps, over all
+// vocabularies. It grows with use, to a bound for each vocabulary.
+func (g *Grammar) Bytes() (bytes int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, m := range g.machines {
+		bytes += m.used.Load()
+	}
+	return bytes
+}
+
 func (g *Grammar) machine(v *Vocabulary) (*machine, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

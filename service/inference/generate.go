@@ -185,7 +185,7 @@ func (g *generation) constrain(ctx context.Context, e *engine) error {
 	case g.calls != nil && g.calls.schema != nil:
 		kind, text = inference.ConstraintSchema, string(g.calls.schema)
 	case c == nil && g.calls != nil:
-		s, err := g.calls.strictly(e, g.r)
+		s, err := g.calls.strictly(ctx, e, g.r)
 		if s != nil && err == nil {
 			g.request.Constraint = s
 		}
@@ -195,7 +195,7 @@ func (g *generation) constrain(ctx context.Context, e *engine) error {
 	default:
 		kind, text = c.Kind, c.Text
 	}
-	must, err := g.service.compile(ctx, kind, text)
+	must, err := g.service.grammars.get(ctx, kind, text)
 	if err != nil {
 		return err
 	}

@@ -206,20 +206,11 @@ func (s *Service) keeper(ctx context.Context, c *inference.Constraint) (*keeper,
 	if c == nil {
 		return nil, nil //nolint:nilnil // No constraint is a constraint, too.
 	}
-	must, err := s.compile(ctx, c.Kind, c.Text)
+	must, err := s.grammars.get(ctx, c.Kind, c.Text)
 	if err != nil {
 		return nil, err
 	}
 	return &keeper{must: must, bytes: s.bytes(), source: c.Text}, nil
-}
-
-// compile makes a grammar of a constraint.
-func (s *Service) compile(_ context.Context, kind, text string) (*grammar.Grammar, error) {
-	must, err := compileConstraint(kind, text)
-	if err != nil {
-		return nil, bad("the constraint cannot be kept: "+err.Error(), "")
-	}
-	return must, nil
 }
 
 // compileConstraint compiles a constraint of any kind.

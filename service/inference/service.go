@@ -66,11 +66,12 @@ type Options struct {
 
 // Service implements inference.Service of package api.
 type Service struct {
-	o       Options
-	place   *residency.Manager[*engine]
-	parking *prefix.Parking // nil when nothing is kept
-	remotes []*server
-	bytes   func() *grammar.Vocabulary // of single bytes, made when first needed
+	o        Options
+	place    *residency.Manager[*engine]
+	parking  *prefix.Parking // nil when nothing is kept
+	remotes  []*server
+	grammars *grammars
+	bytes    func() *grammar.Vocabulary // of single bytes, made when first needed
 
 	mu   sync.Mutex
 	gone map[string]schedule.Metrics // of models that were unloaded, by name; guarded by mu
@@ -81,7 +82,7 @@ var _ inference.Service = (*Service)(nil)
 // New makes a service. The registry, the units and the embedders stay the
 // caller's, who closes them after the service.
 func New(o Options) (*Service, error) {
-	s := &Service{o: o, gone: make(map[string]schedule.Metrics), bytes: sync.OnceValue(byteVocabulary)}
+	s := &Service{o: o, gone: make(map[string]schedule.Metrics), bytes: sync.OnceValue(byteVocabulary), grammars: newGrammars()}
 	own, others := apart(o.Units, o.Ceilings)
 	s.remotes = others
 	if o.Parking != "" {

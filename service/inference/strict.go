@@ -2,6 +2,7 @@ package inference
 
 import (
 	"bytes"
+	"context"
 	"strings"
 
 	"phios/api/inference"
@@ -26,7 +27,7 @@ type strict struct {
 
 // strictly makes the constraint for tools that are strict and not required; nil
 // when there is none.
-func (c *calls) strictly(e *engine, r *inference.Request) (*strict, error) {
+func (c *calls) strictly(ctx context.Context, e *engine, r *inference.Request) (*strict, error) {
 	some := false
 	for i := range r.Tools {
 		some = some || r.Tools[i].Strict
@@ -38,9 +39,9 @@ func (c *calls) strictly(e *engine, r *inference.Request) (*strict, error) {
 	if c.style == toolsMistral {
 		schema = `{"type":"array","minItems":1,"maxItems":16,"items":` + schema + `}`
 	}
-	must, err := grammar.FromSchema([]byte(schema))
+	must, err := e.service.grammars.get(ctx, inference.ConstraintSchema, schema)
 	if err != nil {
-		return nil, bad("the tools' parameters cannot be kept: "+err.Error(), "change their schemas, or leave strict out")
+		return nil, err
 	}
 	s := &strict{piece: e.words.Piece, size: e.words.t.Size(), mark: c.mark(), begin: func() (*grammar.State, error) { return must.Start(e.vocabulary()) }}
 	_, err = s.begin() // so that what this model cannot write is known now
