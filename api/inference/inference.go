@@ -102,8 +102,6 @@ type Request struct {
 	Deterministic bool `json:"deterministic,omitempty"`
 	// Device constrains where it runs.
 	Device Constraints `json:"device,omitzero"`
-	// Batch is the batch of the caller that it belongs to; zero is none.
-	Batch uint64 `json:"batch,omitempty"`
 }
 
 // Message is a turn of a conversation.

@@ -73,7 +73,6 @@ func (c *call) keep(r *inference.Request) abi.Status {
 		c.s.kept.Add(-bytes)
 		return abi.StatusLimit
 	}
-	r.Batch = uint64(c.number)
 	b.list, b.bytes, b.label = append(b.list, kept{r, c.flags}), b.bytes+bytes, b.label.Join(c.port.Label())
 	m := c.message
 	m.Words = [abi.MessageWords]uint64{uint64(len(b.list) - 1)}
