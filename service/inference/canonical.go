@@ -44,7 +44,7 @@ func byteVocabulary() *grammar.Vocabulary {
 
 // keep returns the text as the constraint has it, and whether there is one. A
 // text that was cut is completed.
-func (k *keeper) keep(text string, cut bool) (string, bool) { //nolint:revive // flag-parameter: it is a property of the text
+func (k *keeper) keep(text string, cut bool) (string, bool) {
 	text = strings.TrimSpace(text)
 	at, err := k.must.Start(k.bytes)
 	if err != nil {

@@ -180,7 +180,7 @@ func (g *generation) prompt(e *engine) error {
 
 // constrain compiles what the text must be.
 func (g *generation) constrain(ctx context.Context, e *engine) error {
-	kind, text := "", ""
+	var kind, text string
 	switch c := g.r.Constraint; {
 	case g.calls != nil && g.calls.schema != nil:
 		kind, text = inference.ConstraintSchema, string(g.calls.schema)

@@ -163,7 +163,7 @@ func (r *server) count(f func(*RemoteMetrics)) {
 
 // permit refuses what may not go to another machine, for an account and for
 // where the request may run.
-func (m remoteModel) permit(who inference.Account, c *inference.Constraints, deterministic bool) error { //nolint:revive // flag-parameter: it is a wish of the request
+func (m remoteModel) permit(who inference.Account, c *inference.Constraints, deterministic bool) error {
 	unsupported := func(message, remedy string) error {
 		return &inference.Error{Code: inference.CodeUnsupported, Message: message, Remedy: remedy}
 	}

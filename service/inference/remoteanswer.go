@@ -84,7 +84,7 @@ func (a *remoteAnswer) chunk(b []byte) error {
 		return fmt.Errorf("%w: a chunk is not one", errAnswer)
 	}
 	if len(c.Error) > 0 && string(c.Error) != "null" {
-		return fmt.Errorf("the server gave up: %s", printable(string(c.Error)))
+		return fmt.Errorf("the server gave up: %s", harmless(string(c.Error)))
 	}
 	if u := c.Usage; u != nil && u.Prompt > 0 {
 		a.told = true
@@ -224,9 +224,9 @@ func remoteError(err error) error {
 	return out
 }
 
-// printable makes a stranger's text fit for an error: short, and of characters
+// harmless makes a stranger's text fit for an error: short, and of characters
 // that do nothing.
-func printable(s string) string {
+func harmless(s string) string {
 	s = s[:min(len(s), 512)]
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

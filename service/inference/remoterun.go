@@ -95,7 +95,7 @@ func (s *Service) finishElsewhere(ctx context.Context, m remoteModel, a *remoteA
 	case err != nil:
 		err = remoteError(err)
 	case !known:
-		err = &inference.Error{Code: inference.CodeUnit, Message: "the server ended the text as " + printable(a.reason), Remedy: "change the request, or name another model"}
+		err = &inference.Error{Code: inference.CodeUnit, Message: "the server ended the text as " + harmless(a.reason), Remedy: "change the request, or name another model"}
 	}
 	if !a.settle() && err == nil && reason != inference.ReasonCancelled {
 		reason = inference.ReasonBudget

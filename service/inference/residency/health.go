@@ -46,7 +46,7 @@ func (m *Manager[R]) probe(now time.Time) (next time.Duration) {
 			wait := last.Add(m.o.ProbeEvery).Sub(now)
 			if wait <= 0 {
 				s.probes = true
-				m.work.Go(func() { m.look(s) })
+				m.work.Go(func() { _ = m.look(s) }) // It is noted.
 				continue
 			}
 			if next == 0 || wait < next {

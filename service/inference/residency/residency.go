@@ -187,7 +187,7 @@ func New[R Resident](units []compute.Unit, o Options[R]) *Manager[R] {
 	if o.ProbeEvery == 0 {
 		o.ProbeEvery = probeEvery
 	}
-	life, die := context.WithCancel(context.Background())
+	life, die := context.WithCancel(context.Background()) //nolint:gosec // G118: Close calls it
 	m := &Manager[R]{
 		life: life, die: die, sick: make(map[Key]sickness),
 		o: o, wake: make(chan struct{}, 1), ended: make(chan struct{}),

@@ -45,9 +45,13 @@ func (s *Scheduler) plan() {
 		}
 	}
 	s.batchUp()
-	if len(s.members) > 0 || len(s.running) != 1 {
-		return
+	if len(s.members) == 0 && len(s.running) == 1 {
+		s.stall()
 	}
+}
+
+// stall is what is done when the only text finds no page.
+func (s *Scheduler) stall() {
 	if t := s.running[0]; t.twice > 0 {
 		s.preempt(t) // It begins again with the pages of the tree instead of its own.
 	} else {
