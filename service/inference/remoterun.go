@@ -74,29 +74,37 @@ var reasonsTable = map[string]inference.Reason{
 	"tool_calls": inference.ReasonTools, "function_call": inference.ReasonTools,
 }
 
+// ended says why an answer ended, and with which error.
+func (a *remoteAnswer) ended(ctx context.Context, err error) (inference.Reason, error) {
+	reason, known := reasonsTable[a.reason]
+	switch {
+	case errors.Is(err, errSpent):
+		return inference.ReasonBudget, nil
+	case a.refused != nil:
+		return inference.ReasonCancelled, a.refused
+	case err != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errDeadline):
+		return inference.ReasonCancelled, nil
+	case err != nil && ctx.Err() != nil && a.text.Len()+a.callBytes > 0:
+		return inference.ReasonDeadline, nil
+	case err != nil && ctx.Err() != nil:
+		return inference.ReasonDeadline, &inference.Error{
+			Code: inference.CodeDeadline, Message: "the deadline passed before anything was generated", Remedy: "allow more time",
+		}
+	case err != nil:
+		return reason, remoteError(err)
+	case !known:
+		return reason, &inference.Error{
+			Code: inference.CodeUnit, Message: "the server ended the text as " + harmless(a.reason),
+			Remedy: "change the request, or name another model",
+		}
+	}
+	return reason, nil
+}
+
 // finishElsewhere makes a result of what came, and of how it ended.
 func (s *Service) finishElsewhere(ctx context.Context, m remoteModel, a *remoteAnswer, keep *keeper, err error) (inference.Result, error) {
 	out := inference.Result{Logprobs: a.logprobs}
-	reason, known := reasonsTable[a.reason]
-	some := a.text.Len()+a.callBytes > 0
-	switch {
-	case errors.Is(err, errSpent):
-		reason, err = inference.ReasonBudget, nil
-	case a.refused != nil:
-		reason, err = inference.ReasonCancelled, a.refused
-	case err != nil && ctx.Err() != nil && errors.Is(context.Cause(ctx), errDeadline):
-		if reason = inference.ReasonDeadline; some {
-			err = nil
-		} else {
-			err = &inference.Error{Code: inference.CodeDeadline, Message: "the deadline passed before anything was generated", Remedy: "allow more time"}
-		}
-	case err != nil && ctx.Err() != nil:
-		reason, err = inference.ReasonCancelled, nil
-	case err != nil:
-		err = remoteError(err)
-	case !known:
-		err = &inference.Error{Code: inference.CodeUnit, Message: "the server ended the text as " + harmless(a.reason), Remedy: "change the request, or name another model"}
-	}
+	reason, err := a.ended(ctx, err)
 	if !a.settle() && err == nil && reason != inference.ReasonCancelled {
 		reason = inference.ReasonBudget
 	}
@@ -169,7 +177,7 @@ func (s *Service) checkCalls(ctx context.Context, a *remoteAnswer) error {
 			c.Arguments = "{}"
 		}
 		tool := offered(a.r, c.Name)
-		if tool == nil || required(a.r) && chosen != "required" && c.Name != chosen {
+		if tool == nil {
 			return unkept("it calls a tool that was not offered")
 		}
 		if !json.Valid([]byte(c.Arguments)) {
@@ -191,8 +199,11 @@ func (s *Service) checkCalls(ctx context.Context, a *remoteAnswer) error {
 	return nil
 }
 
-// offered finds a tool of a request.
+// offered finds a tool of a request that may be called.
 func offered(r *inference.Request, name string) *inference.Tool {
+	if required(r) && r.ToolChoice != "required" && r.ToolChoice != name {
+		return nil
+	}
 	for i := range r.Tools {
 		if r.Tools[i].Name == name {
 			return &r.Tools[i]
