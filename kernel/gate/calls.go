@@ -106,10 +106,35 @@ func (p *Port) call(r *capability.Ref, h abi.Handle, m *abi.Message, terms *capa
 	if terms != nil && terms.Payer != nil {
 		bill = terms.Payer.Self().(*account) // payerFor checked the type
 	}
-	if s := endpointOf(r).server.Load(); s != nil && (!s.keeps || m.Deadline <= 0) {
+	s := endpointOf(r).server.Load()
+	switch {
+	case s == nil:
+		return p.callQueued(r, h, m, inbound{label: label, bill: bill})
+	case s.keeps && m.Deadline > 0:
+		return p.callProgram(r, h, m, inbound{label: label, bill: bill})
+	default:
 		return p.callHandler(r, h, m, inbound{server: s, label: label, bill: bill})
 	}
-	return p.callQueued(r, h, m, inbound{label: label, bill: bill})
+}
+
+// roomNS is how long a call waits before it looks again for room in a mailbox.
+const roomNS = 100_000
+
+// callProgram is a call with a deadline to a program. While the mailbox is full
+// it waits for room: the program takes letters, and whoever floods it must not
+// keep others from calling.
+func (p *Port) callProgram(r *capability.Ref, h abi.Handle, m *abi.Message, in inbound) abi.Status {
+	for {
+		status, now := p.callQueued(r, h, m, in), p.kernel.machine.Now()
+		if status != abi.StatusMailboxFull || now >= m.Deadline {
+			return status
+		}
+		p.waitBy(r, h)
+		_ = p.thread.Park(min(now+roomNS, m.Deadline)) // how it ended is asked next
+		if status := p.waited(abi.StatusTimeout); status != abi.StatusTimeout {
+			return status
+		}
+	}
 }
 
 // inbound is what a call carries besides its message.
