@@ -5,15 +5,20 @@
 //
 // Eight blocks make a group. Their eight integer sums end in the eight lanes
 // of one register, are scaled there and added to the row's lanes in Y0: the
-// order of sums of quant.go. The blocks left over at the end of a row are
-// copied to the stack, behind them zeros, and make one more group; the input
-// is padded with zeros likewise. So nothing is read beyond the row.
+// order of sums of quant.go. The blocks left over at the end of a row make one
+// more group together with the first of the next row, whose scales K2 masks
+// and for which the input is padded with zeros. The last row has no next one,
+// nor has a short row enough of it: there the blocks left over are copied to
+// the stack, behind them zeros. So nothing is read beyond the rows. Copying
+// always cost a fifth of a row of 18 blocks, for what was just stored cannot be
+// loaded at once in other pieces.
 //
 // Shared registers:
 //
 //	DI out      SI weights, runs on over the rows    R12 rows left
 //	R8 codes    R9 scales    R10 sums of the input, run over the row
 //	R11 groups in a row      R13 blocks left over    CX groups left
+//	K1 all lanes             K2 lanes of what is left over    BX its bytes
 //	Y0 lanes of the row      Z29 order of the sums   Z31 0x80 or 0x0f bytes
 
 #include "textflag.h"
@@ -41,7 +46,7 @@ GLOBL q4Order<>(SB), RODATA|NOPTR, $32
 
 // The eight scales of a group whose blocks are SIZE apart, widened, times
 // those of the input, in Y9.
-#define SCALES(W, SIZE) \
+#define SCALES(W, SIZE, K) \
 	VPXOR X9, X9, X9; \
 	VPXOR X10, X10, X10; \
 	VPINSRW $0, (W), X9, X9; \
@@ -54,7 +59,7 @@ GLOBL q4Order<>(SB), RODATA|NOPTR, $32
 	VPINSRW $3, (7*SIZE)(W), X10, X10; \
 	VPUNPCKLQDQ X10, X9, X9; \
 	VCVTPH2PS X9, Y9; \
-	VMULPS (R9), Y9, Y9
+	VMULPS.Z (R9), Y9, K, Y9
 
 // Two blocks of Q8_0, unsigned, in Z; their products with the input in D, four
 // dwords each in lanes 0, 1 and 2, 3.
@@ -68,12 +73,12 @@ GLOBL q4Order<>(SB), RODATA|NOPTR, $32
 // A group of Q8_0 at W. The weights are 128 too large, which the sums of the
 // input undo. Transposing while adding takes the dwords of a block from four
 // to two (Z12, Z13), to one in each half (Z12), and the halves together.
-#define GROUP8(W) \
+#define GROUP8(W, K) \
 	PAIR8(W, 0, 0, Y1, Z1, Z12); \
 	PAIR8(W, 68, 64, Y2, Z2, Z13); \
 	PAIR8(W, 136, 128, Y3, Z3, Z14); \
 	PAIR8(W, 204, 192, Y4, Z4, Z15); \
-	SCALES(W, 34); \
+	SCALES(W, 34, K); \
 	VPUNPCKLDQ Z13, Z12, Z5; \
 	VPUNPCKHDQ Z13, Z12, Z6; \
 	VPUNPCKLDQ Z15, Z14, Z7; \
@@ -106,10 +111,10 @@ GLOBL q4Order<>(SB), RODATA|NOPTR, $32
 
 // A group of Q4_0 at W. The weights are 8 too large, and the sums of the input
 // are made for 128.
-#define GROUP4(W) \
+#define GROUP4(W, K) \
 	FOUR4(W, 0, 0, X1, Z1, Z2, Z12); \
 	FOUR4(W, 72, 128, X3, Z3, Z4, Z13); \
-	SCALES(W, 18); \
+	SCALES(W, 18, K); \
 	VPUNPCKLDQ Z13, Z12, Z5; \
 	VPUNPCKHDQ Z13, Z12, Z6; \
 	VPADDD Z6, Z5, Z5; \
@@ -142,6 +147,17 @@ GLOBL q4Order<>(SB), RODATA|NOPTR, $32
 	VMOVSS X0, (DI); \
 	ADDQ $4, DI
 
+// K1, K2 and BX for blocks of SIZE bytes.
+#define LASTLANES(SIZE) \
+	MOVL $0xff, AX; \
+	KMOVW AX, K1; \
+	MOVQ R13, CX; \
+	MOVL $1, AX; \
+	SHLL CX, AX; \
+	DECL AX; \
+	KMOVW AX, K2; \
+	IMUL3Q $SIZE, R13, BX
+
 #define CLEAR64(O) \
 	VMOVDQU64 Z1, tail-(288-O)(SP)
 
@@ -163,6 +179,7 @@ TEXT ·q8Rows512(SB), NOSPLIT, $320-56
 	CLEAR64(128)
 	CLEAR64(192)
 	CLEAR64(224)
+	LASTLANES(34)
 q8row:
 	MOVQ x+32(FP), R8
 	MOVQ scales+40(FP), R9
@@ -176,7 +193,7 @@ q8group:
 	PREFETCHT0 1088(SI)
 	PREFETCHT0 1152(SI)
 	PREFETCHT0 1216(SI)
-	GROUP8(SI)
+	GROUP8(SI, K1)
 	ADDQ $272, SI
 	ADDQ $256, R8
 	ADDQ $32, R9
@@ -186,9 +203,16 @@ q8group:
 q8rest:
 	TESTQ R13, R13
 	JZ q8end
+	TESTQ R11, R11
+	JZ q8alone
+	CMPQ R12, $1
+	JEQ q8alone
+	GROUP8(SI, K2)
+	ADDQ BX, SI
+	JMP q8end
+q8alone:
 	MOVQ R13, CX
 	LEAQ tail-288(SP), DX
-	MOVQ DX, BX
 q8copy:
 	VMOVDQU (SI), Y1
 	MOVWLZX 32(SI), AX
@@ -198,7 +222,8 @@ q8copy:
 	ADDQ $34, DX
 	DECQ CX
 	JNZ q8copy
-	GROUP8(BX)
+	LEAQ tail-288(SP), DX
+	GROUP8(DX, K1)
 q8end:
 	FINISH
 	DECQ R12
@@ -222,6 +247,7 @@ TEXT ·q4Rows512(SB), NOSPLIT, $320-56
 	CLEAR64(0)
 	CLEAR64(64)
 	CLEAR64(128)
+	LASTLANES(18)
 q4row:
 	MOVQ x+32(FP), R8
 	MOVQ scales+40(FP), R9
@@ -234,7 +260,7 @@ q4group:
 	PREFETCHT0 1024(SI)
 	PREFETCHT0 1088(SI)
 	PREFETCHT0 1152(SI)
-	GROUP4(SI)
+	GROUP4(SI, K1)
 	ADDQ $144, SI
 	ADDQ $256, R8
 	ADDQ $32, R9
@@ -244,9 +270,16 @@ q4group:
 q4rest:
 	TESTQ R13, R13
 	JZ q4end
+	TESTQ R11, R11
+	JZ q4alone
+	CMPQ R12, $1
+	JEQ q4alone
+	GROUP4(SI, K2)
+	ADDQ BX, SI
+	JMP q4end
+q4alone:
 	MOVQ R13, CX
 	LEAQ tail-288(SP), DX
-	MOVQ DX, BX
 q4copy:
 	VMOVDQU (SI), X1
 	MOVWLZX 16(SI), AX
@@ -256,7 +289,8 @@ q4copy:
 	ADDQ $18, DX
 	DECQ CX
 	JNZ q4copy
-	GROUP4(BX)
+	LEAQ tail-288(SP), DX
+	GROUP4(DX, K1)
 q4end:
 	FINISH
 	DECQ R12
