@@ -97,19 +97,31 @@ func (e *Encoder) Embed(ctx context.Context, texts []string, rows [][]float32, c
 	if len(rows) < len(texts) || cut != nil && len(cut) < len(texts) {
 		return fmt.Errorf("embed %d texts into %d rows: give a row to each", len(texts), len(rows))
 	}
-	jobs := make([]job, len(texts))
-	for i, text := range texts {
-		if len(rows[i]) != width {
-			return fmt.Errorf("a row of %d numbers for a vector: give rows of %d", len(rows[i]), width)
+	for _, row := range rows[:len(texts)] {
+		if len(row) != width {
+			return fmt.Errorf("a row of %d numbers for a vector: give rows of %d", len(row), width)
 		}
-		tokens := e.weights.encode(nil, text)
-		if cut != nil {
-			cut[i] = len(tokens) > tokensMax
-		}
-		jobs[i] = job{tokens: tokens[:min(len(tokens), tokensMax)], row: rows[i]}
 	}
-	return e.run(ctx, chunk(jobs))
+	jobs := make([]job, len(texts))
+	err := e.share(ctx, (len(texts)+textsTogether-1)/textsTogether, func(_ *scratch, part int) {
+		for i := part * textsTogether; i < min((part+1)*textsTogether, len(texts)); i++ {
+			tokens := e.weights.encode(nil, texts[i])
+			if cut != nil {
+				cut[i] = len(tokens) > tokensMax
+			}
+			jobs[i] = job{tokens: tokens[:min(len(tokens), tokensMax)], row: rows[i]}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	chunks := chunk(jobs)
+	return e.share(ctx, len(chunks), func(s *scratch, i int) { e.compute(s, chunks[i]) })
 }
+
+// textsTogether is how many texts a thread cuts into tokens before it takes
+// more.
+const textsTogether = 16
 
 // chunk cuts jobs into runs of at most chunkTokens tokens.
 func chunk(jobs []job) [][]job {
@@ -126,9 +138,9 @@ func chunk(jobs []job) [][]job {
 	return append(chunks, jobs[begin:])
 }
 
-// run computes chunks on the encoder's threads. They share nothing but the
-// weights, so there is nothing to wait for between layers.
-func (e *Encoder) run(ctx context.Context, chunks [][]job) error {
+// share does the parts of some work on the encoder's threads. They share nothing
+// but the weights, so there is nothing to wait for between layers.
+func (e *Encoder) share(ctx context.Context, parts int, do func(s *scratch, part int)) error {
 	var next atomic.Int64
 	var all sync.WaitGroup
 	work := func() {
@@ -139,15 +151,15 @@ func (e *Encoder) run(ctx context.Context, chunks [][]job) error {
 		}
 		for ctx.Err() == nil {
 			i := int(next.Add(1)) - 1
-			if i >= len(chunks) {
+			if i >= parts {
 				break
 			}
-			e.compute(s, chunks[i])
+			do(s, i)
 		}
 		e.idle.Put(s)
 		e.busyNS.Add(int64(time.Since(begin)))
 	}
-	for range min(e.threads, len(chunks)) - 1 {
+	for range min(e.threads, parts) - 1 {
 		all.Go(work)
 	}
 	work()
