@@ -3,6 +3,7 @@ package cpu
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -265,5 +266,62 @@ func TestStepsAllocateLittle(t *testing.T) {
 	})
 	if most := float64(8 + 14*m.config.layers); each > most {
 		t.Errorf("a step of %d layers allocates %g times, and may %g times", m.config.layers, each, most)
+	}
+}
+
+// late is a context that is cancelled when it was looked at so many times.
+type late struct {
+	context.Context
+	looks int
+}
+
+func (c *late) Err() error {
+	if c.looks--; c.looks < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Two texts share a page, one of them longer than the other, and a step of both
+// is cancelled after the shorter one has written into the page.
+func TestCancelledStepsLeaveSharedPages(t *testing.T) {
+	c := caseOf(t, "qwen3-Q8_0")
+	u := Open(Options{})
+	defer u.Close() //nolint:errcheck // nothing is pinned
+	m := openCase(t, u, c, compute.Options{})
+	fresh := newSequence(t, m)
+	appendTokens(t, m, fresh, c.Tokens[:pageTokens])
+	page, err := fresh.Share(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fresh.Trim(20); err != nil {
+		t.Fatal(err)
+	}
+	want := appendTokens(t, m, fresh, c.Tokens[20:22])
+	var works []compute.Work
+	for _, n := range []int{20, 10} {
+		s := newSequence(t, m)
+		if err := s.Adopt([]compute.Page{page}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Trim(n); err != nil {
+			t.Fatal(err)
+		}
+		works = append(works, compute.Work{Sequence: s, Tokens: c.Tokens[1:9]})
+	}
+	m.Release(page)
+	// Step looks once, and each layer once before it computes.
+	if err := m.Step(&late{context.Background(), 2}, works); !errors.Is(err, context.Canceled) {
+		t.Fatalf("the step was to be cancelled: %v", err)
+	}
+	if got := appendTokens(t, m, works[0].Sequence, c.Tokens[20:22]); !slices.Equal(got, want) {
+		t.Error("the longer text has what the shorter one wrote")
+	}
+	for _, s := range []compute.Sequence{fresh, works[0].Sequence, works[1].Sequence} {
+		s.Close()
+	}
+	if m.FreePages() != m.Describe().Pages {
+		t.Errorf("%d of %d pages are free after all is closed", m.FreePages(), m.Describe().Pages)
 	}
 }

@@ -111,12 +111,15 @@ func (s *sequence) Close() {
 // reserve takes the pages that n more tokens need and returns how to undo it.
 // Nothing of the sequence that can be seen changes but its pages, and those only
 // behind its length.
+//
+// A copy stays when only one holder of the page is left: that may be a sequence
+// later in the same batch, which then wrote where this one still reads.
 func (s *sequence) reserve(n int) (undo func(), err error) {
 	c, before := s.model.cache, len(s.pages)
 	var replaced, copied compute.Page = -1, -1
 	undo = func() {
 		s.drop(before)
-		if copied >= 0 {
+		if copied >= 0 && c.holds[replaced] > 1 {
 			c.hold(replaced)
 			c.release(copied)
 			s.pages[before-1] = replaced
