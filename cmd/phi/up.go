@@ -129,7 +129,7 @@ func (o *upOptions) stayUp(c *cobra.Command, folder string) error {
 	if err != nil {
 		return err
 	}
-	node, err := capsules.Start(capsules.Config{DataDir: folder, Version: buildVersion(), Services: []capsules.Service{models}})
+	node, err := capsules.Start(capsules.Config{DataDir: folder, Version: buildVersion(), Services: []capsules.Service{models}, Models: models.ForCapsules()})
 	if err != nil {
 		return err
 	}
