@@ -61,7 +61,7 @@ type Memory interface {
 
 // Store makes the memory behind regions, each present in the kernel's own
 // space from birth to death.
-type Store interface {
+type Store interface { //nolint:interfacebloat // what memory can do; the kernel needs all of it
 	// Arena returns the range of addresses that regions may take.
 	Arena() (base, bytes uint64)
 	// Create makes zeroed memory and places it, shared, at address in the

@@ -534,7 +534,7 @@ func (c *Client) Generate(ctx context.Context, r GenerateRequest, stop <-chan st
 			case <-over:
 			}
 		}
-		feed.CloseWithError(err) //nolint:errcheck,gosec // it returns none
+		feed.CloseWithError(err)
 	}()
 	defer body.Close() //nolint:errcheck // a pipe's reader has nothing to fail at
 	var answer *Generate

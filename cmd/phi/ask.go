@@ -89,7 +89,8 @@ func (o *askOptions) run(c *cobra.Command, arguments []string, node *control.Cli
 	stopped := c.Context()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(stopped))
 	defer cancel()
-	defer context.AfterFunc(stopped, func() { time.AfterFunc(stopWaitMax, cancel) })()
+	forget := context.AfterFunc(stopped, func() { time.AfterFunc(stopWaitMax, cancel) })
+	defer forget()
 	answer, err := node.Generate(ctx, o.r, stopped.Done(), show)
 	if answer == nil {
 		return err

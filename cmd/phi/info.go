@@ -48,12 +48,13 @@ func newInfo() *cobra.Command {
 
 // modelsText says which models there are, in short.
 func modelsText(s control.Summary) string {
-	text := strconv.Itoa(s.Models)
+	var text strings.Builder
+	text.WriteString(strconv.Itoa(s.Models))
 	if s.Default != "" {
-		text += ", default " + printable(s.Default)
+		text.WriteString(", default " + printable(s.Default))
 	}
 	for _, m := range s.Loaded {
-		text += ", " + printable(m.Name()) + " on " + m.Unit
+		text.WriteString(", " + printable(m.Name()) + " on " + m.Unit)
 	}
-	return text
+	return text.String()
 }

@@ -139,7 +139,7 @@ func (m *meter) text(now control.ModelProgress, spent time.Duration) string {
 	if rate := float64(now.Done-m.first) / spent.Seconds(); spent > time.Second/2 && rate > 0 && now.Stage != "quantize" {
 		text += ", " + size(uint64(rate)) + "/s"
 		if left := now.Total - now.Done; left > 0 {
-			text += ", " + lasting((time.Duration(float64(left) / rate * float64(time.Second))).Round(time.Second)) + " left"
+			text += ", " + lasting(time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second)) + " left"
 		}
 	}
 	return text

@@ -245,7 +245,7 @@ func tighter(r, old *big.Rat, open bool, direction int) bool {
 	return c > 0 || c == 0 && open
 }
 
-func (s *spec) narrowCount(l located, keyword string) error {
+func (s *spec) narrowCount(l located, keyword string) error { //nolint:revive // cyclomatic: one line a keyword
 	n := l.v.count()
 	if n < 0 {
 		return l.wrong("a whole number, zero or more")

@@ -115,8 +115,7 @@ func TestRemoteGateway(t *testing.T) {
 }
 
 func code(err error) string {
-	var e *api.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*api.Error](err); ok {
 		return e.Code
 	}
 	return fmt.Sprint(err)

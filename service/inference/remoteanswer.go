@@ -199,9 +199,8 @@ func (a *remoteAnswer) settle() bool {
 
 // remoteError makes an answer of what a remote unit says.
 func remoteError(err error) error {
-	var e *inference.Error
 	var status *remote.StatusError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*inference.Error](err); ok {
 		return e
 	}
 	out := &inference.Error{Code: inference.CodeUnit, Message: err.Error(), Remedy: "ask again, or name another model"}

@@ -299,7 +299,7 @@ func (n *Inference) change(do func() error) error {
 	running := n.engine
 	n.mu.Unlock()
 	if running != nil {
-		ended := time.AfterFunc(drainMax, func() { _ = running.stop() }) // what it says is said when it is closed
+		ended := time.AfterFunc(drainMax, func() { _ = running.stop() }) //nolint:forbidigo // requests end in real time; what stop says is said when it is closed
 		defer ended.Stop()
 	}
 	n.turn.Lock()

@@ -156,7 +156,7 @@ func (s *keys) saveSoon() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.timer == nil && !s.closed {
-		s.timer = time.AfterFunc(saveEvery, func() {
+		s.timer = time.AfterFunc(saveEvery, func() { //nolint:forbidigo // a file is written in real time
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.timer = nil

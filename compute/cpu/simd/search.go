@@ -83,7 +83,7 @@ func plainNear(out []uint64, codes, query, live []byte, n int, first uint32, lim
 			distance += bits.OnesCount64(binary.LittleEndian.Uint64(code[at:]) ^ binary.LittleEndian.Uint64(query[at:]))
 		}
 		if distance <= limit {
-			out[found] = uint64(distance)<<32 | uint64(first+uint32(i)) //nolint:gosec // G115: both are small and positive
+			out[found] = uint64(distance)<<32 | uint64(first+uint32(i))
 			found++
 		}
 	}

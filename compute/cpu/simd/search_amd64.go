@@ -31,7 +31,7 @@ func nearAVX512(out []uint64, codes, query, live []byte, n int, first uint32, li
 		found = near512(&out[0], &codes[0], &query[0], len(query), &live[0], whole, first, limit)
 	}
 	if whole < n {
-		found += plainNear(out[found:], codes[whole*len(query):], query, live[whole/8:], n-whole, first+uint32(whole), limit) //nolint:gosec // G115: positive
+		found += plainNear(out[found:], codes[whole*len(query):], query, live[whole/8:], n-whole, first+uint32(whole), limit)
 	}
 	return found
 }

@@ -29,7 +29,7 @@ func floatBytes(x []float32) []byte {
 func randomQuery(r *rand.Rand, n int) (codes []int8, bias int32) {
 	codes = make([]int8, n)
 	for i := range codes {
-		codes[i] = int8(r.Uint32()) //nolint:gosec // G115: any eight bits
+		codes[i] = int8(r.Uint32())
 		bias -= 128 * int32(codes[i])
 	}
 	return codes, bias
@@ -55,7 +55,7 @@ func TestSearchSetsAgree(t *testing.T) {
 		floats, bitQuery := guardedCopy(t, normal(r, size)), guardedCopyBytes(t, randomBytes(r, codeBytes))
 		rows := make([]uint32, 1+r.IntN(40))
 		for i := range rows {
-			rows[i] = r.Uint32N(uint32(n)) //nolint:gosec // G115: small
+			rows[i] = r.Uint32N(uint32(n))
 		}
 		limit := codeBytes*4 + r.IntN(20) - 10
 		near, dots, products := make([]uint64, n+NearSlack), make([]int32, len(rows)), make([]float32, len(rows))
@@ -118,7 +118,7 @@ func BenchmarkSearch(b *testing.B) {
 	query, bias := randomQuery(r, size)
 	rows, out, dots, products := make([]uint32, n), make([]uint64, n+NearSlack), make([]int32, n), make([]float32, n)
 	for i := range rows {
-		rows[i] = uint32(i) //nolint:gosec // G115: small
+		rows[i] = uint32(i)
 	}
 	for _, k := range All() {
 		for name, f := range map[string]func(){

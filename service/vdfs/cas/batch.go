@@ -85,11 +85,11 @@ func (b *Batch) add(id ID, data []byte, t Temperature) error {
 	frame, how, dict := b.store.codecs.encode(head, data, t)
 	*scratch = frame
 	p := place{
-		stored: uint32(len(frame) - frameHeadBytes), //nolint:gosec // At most pieceBytesMax.
-		raw:    uint32(len(data)),                   //nolint:gosec // At most pieceBytesMax.
+		stored: uint32(len(frame) - frameHeadBytes),
+		raw:    uint32(len(data)),
 		codec:  how, dict: dict,
 	}
-	appendHead(frame[:0], id, p)
+	putHead(frame[:0], id, p)
 	return b.enter(id, p, frame)
 }
 
@@ -169,10 +169,10 @@ func (b *Batch) flushLocked() error {
 	}
 	for _, id := range b.buffered {
 		p := b.pending[id]
-		p.pack, p.offset = number, p.offset+uint64(at) //nolint:gosec // A pack is small.
+		p.pack, p.offset = number, p.offset+uint64(at)
 		b.pending[id] = p
 	}
-	b.ends[number] = max(b.ends[number], uint64(at)+uint64(n)) //nolint:gosec // As above.
+	b.ends[number] = max(b.ends[number], uint64(at)+uint64(n))
 	b.buffer, b.buffered = b.buffer[:0], b.buffered[:0]
 	return nil
 }
@@ -286,7 +286,7 @@ func (b *Batch) end(why error) {
 
 // apply writes what the batch has to packs and index; at the end of the batch
 // the records as well.
-func (b *Batch) apply(final bool) error {
+func (b *Batch) apply(final bool) error { //nolint:revive // flag-parameter: whether more comes
 	s := b.store
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()

@@ -154,8 +154,8 @@ func checkReadAt(t *testing.T, s *Store, id ID, want []byte) {
 	whole := bytes.NewReader(want)
 	rnd := rand.New(rand.NewPCG(uint64(len(want)), 2))
 	for range 20 {
-		p, q := make([]byte, rnd.IntN(100_000)), []byte(nil)
-		q = make([]byte, len(p))
+		p := make([]byte, rnd.IntN(100_000))
+		q := make([]byte, len(p))
 		at := rnd.Int64N(int64(len(want)) + 10)
 		n, err := r.ReadAt(p, at)
 		m, wantErr := whole.ReadAt(q, at)

@@ -114,6 +114,7 @@ func (c *codecs) dict(number uint16) *dictionary {
 func (c *codecs) encode(out, data []byte, t Temperature) ([]byte, codec, uint16) {
 	start := len(out)
 	how, number := codecRaw, uint16(0)
+	//exhaustive:ignore
 	switch t {
 	case Hot:
 	case Warm:

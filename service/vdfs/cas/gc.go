@@ -403,8 +403,7 @@ func (s *Store) relocate(ctx context.Context, victims map[uint32]packRecord) (in
 				continue
 			}
 			if err := b.move(e, keepTemperature); err != nil {
-				var corrupt *CorruptError
-				if errors.As(err, &corrupt) {
+				if _, ok := errors.AsType[*CorruptError](err); ok {
 					continue
 				}
 				return moved, err
@@ -435,14 +434,14 @@ func (b *Batch) move(e indexed, t Temperature) error {
 		}
 		defer s.packs.release(h)
 		frame = frame[:frameHeadBytes+int(p.stored)]
-		if _, err := h.file.ReadAt(frame[frameHeadBytes:], int64(p.offset)); err != nil { //nolint:gosec // Bounded by decodePlace.
+		if _, err := h.file.ReadAt(frame[frameHeadBytes:], int64(p.offset)); err != nil {
 			return err
 		}
 	} else {
 		frame, p.codec, p.dict = s.codecs.encode(frame, data, t)
-		p.stored = uint32(len(frame) - frameHeadBytes) //nolint:gosec // At most pieceBytesMax.
+		p.stored = uint32(len(frame) - frameHeadBytes)
 	}
-	appendHead(frame[:0], e.id, p)
+	putHead(frame[:0], e.id, p)
 	b.mu.Lock()
 	b.moves[e.id] = e.place
 	b.mu.Unlock()
@@ -468,7 +467,7 @@ func (s *Store) removeDead(victims map[uint32]packRecord, done *Collected) (int,
 				return err
 			}
 			dead = append(dead, number)
-			done.BytesFreed += int64(r.size) //nolint:gosec // Bounded by its decoder.
+			done.BytesFreed += int64(r.size)
 		}
 		return nil
 	})

@@ -32,7 +32,7 @@ type list struct {
 func encodeList(l list) []byte {
 	b := make([]byte, listHeadBytes, listHeadBytes+len(l.entries)*listEntryBytes)
 	b[0], b[1] = listVersion, byte(l.level)
-	binary.LittleEndian.PutUint16(b[2:], uint16(len(l.entries))) //nolint:gosec // At most listEntriesMax.
+	binary.LittleEndian.PutUint16(b[2:], uint16(len(l.entries)))
 	binary.LittleEndian.PutUint64(b[4:], l.size)
 	for _, e := range l.entries {
 		b = append(b, e.id[:]...)
@@ -42,7 +42,7 @@ func encodeList(l list) []byte {
 }
 
 // decodeList reads hostile bytes: every length is checked, the sum as well.
-func decodeList(b []byte) (list, error) {
+func decodeList(b []byte) (list, error) { //nolint:revive // cyclomatic: one line a bound
 	bad := func(what string) (list, error) { return list{}, fmt.Errorf("%w: list: %s", ErrFormat, what) }
 	if len(b) < listHeadBytes || b[0] != listVersion {
 		return bad("version")
@@ -119,7 +119,7 @@ func (l *lister) flush(level int) error {
 
 // finish returns the root. Preconditions: at least one entry was added.
 func (l *lister) finish() (entry, error) {
-	for level := 0; level < listLevelsMax; level++ {
+	for level := range listLevelsMax {
 		n := len(l.levels[level])
 		if level >= l.top && n == 1 {
 			return l.levels[level][0], nil

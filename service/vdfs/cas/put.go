@@ -130,7 +130,7 @@ func (c *chunker) next() ([]byte, error) {
 	return data, err
 }
 
-func (b *Batch) putChunked(ctx context.Context, r io.Reader, small bool) (Blob, error) {
+func (b *Batch) putChunked(ctx context.Context, r io.Reader, small bool) (Blob, error) { //nolint:revive // flag-parameter: which bounds of chunks
 	c, err := b.store.pools.chunker(r)
 	if err != nil {
 		return Blob{}, err
@@ -159,7 +159,7 @@ func (b *Batch) root(l *lister) (Blob, error) {
 		return Blob{ID: id}, err
 	}
 	e, err := l.finish()
-	return Blob{ID: e.id, Size: int64(e.size)}, err //nolint:gosec // At most fileBytesMax.
+	return Blob{ID: e.id, Size: int64(e.size)}, err
 }
 
 // inline stores a small file on the caller's goroutine.
@@ -202,7 +202,7 @@ func (j *job) run(store func([]byte, int64) (ID, error)) {
 			j.err = err
 			return
 		}
-		j.entries = append(j.entries, entry{id, uint64(end - start)}) //nolint:gosec // Ends ascend.
+		j.entries = append(j.entries, entry{id, uint64(end - start)})
 		start = end
 	}
 }
@@ -334,9 +334,9 @@ func (b *Batch) writeExtent(ctx context.Context, r io.Reader, number uint32, h *
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		n := uint32(len(part)) //nolint:gosec // At most partBytes.
+		n := uint32(len(part))
 		if _, twice := b.pending[id]; !twice {
-			b.pending[id] = place{pack: number, offset: uint64(extentOffset + at), stored: n, raw: n} //nolint:gosec // Not negative.
+			b.pending[id] = place{pack: number, offset: uint64(extentOffset + at), stored: n, raw: n}
 		}
 		return id, b.err
 	}
@@ -345,13 +345,13 @@ func (b *Batch) writeExtent(ctx context.Context, r io.Reader, number uint32, h *
 		return Blob{}, err
 	}
 	e, err := l.finish()
-	return Blob{ID: e.id, Size: int64(e.size)}, err //nolint:gosec // At most fileBytesMax.
+	return Blob{ID: e.id, Size: int64(e.size)}, err
 }
 
 // keepExtent enters the file of a list, unless the list has one.
 func (b *Batch) keepExtent(blob Blob, number uint32) (bool, error) {
 	record, err := b.store.extent(blob.ID)
-	if err == nil && record.length == uint64(blob.Size) { //nolint:gosec // Not negative.
+	if err == nil && record.length == uint64(blob.Size) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for _, p := range b.pending {
@@ -373,8 +373,8 @@ func (b *Batch) keepExtent(blob Blob, number uint32) (bool, error) {
 }
 
 func (b *Batch) enterExtentLocked(blob Blob, number uint32) bool {
-	b.extents[blob.ID] = extentRecord{number, uint64(blob.Size)} //nolint:gosec // Not negative.
+	b.extents[blob.ID] = extentRecord{number, uint64(blob.Size)}
 	b.writing[number]++
-	b.ends[number] = extentOffset + uint64(blob.Size) //nolint:gosec // Not negative.
+	b.ends[number] = extentOffset + uint64(blob.Size)
 	return true
 }

@@ -58,9 +58,9 @@ func (s *Store) Stats() (Stats, error) {
 				st.Extents++
 			}
 			st.Pieces += int64(r.count)
-			st.RawBytes += int64(r.raw)   //nolint:gosec // Sums of file sizes.
-			st.LiveBytes += int64(r.live) //nolint:gosec // As above.
-			st.DiskBytes += int64(r.size) //nolint:gosec // As above.
+			st.RawBytes += int64(r.raw)
+			st.LiveBytes += int64(r.live)
+			st.DiskBytes += int64(r.size)
 		})
 	})
 	return st, closed(err)
@@ -100,7 +100,7 @@ func (s *Store) Scrub(ctx context.Context, progress func(Scrubbed)) (Scrubbed, e
 		}
 		from = next
 	}
-	s.count(func(c *Counters) { out.Mended = int64(c.Mended - mended) }) //nolint:gosec // A small count.
+	s.count(func(c *Counters) { out.Mended = int64(c.Mended - mended) })
 	if progress != nil {
 		progress(out)
 	}
@@ -135,7 +135,7 @@ func (s *Store) scrubOne(e indexed, out *Scrubbed) error {
 func (s *Store) scrubMirror(e indexed) error {
 	h, err := s.packs.acquire(e.pack)
 	if err != nil {
-		return nil //nolint:nilerr // Removed since: it has moved.
+		return nil
 	}
 	defer s.packs.release(h)
 	if h.mirror == nil {
@@ -196,7 +196,7 @@ func (s *Store) Train(ctx context.Context) (bool, error) {
 		ZstdDictID: uint32(number), ZstdLevel: zstd.SpeedBetterCompression,
 	})
 	if err != nil || len(made) > dictBytesMax {
-		return false, nil //nolint:nilerr // Too little in common: no dictionary is the right one.
+		return false, nil
 	}
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 const (
@@ -70,7 +71,7 @@ func Open(dir string, o Options) (*Store, error) {
 		InitialMmapSize: 1 << 28,
 	})
 	switch {
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, ErrLocked
 	case err != nil:
 		return nil, fmt.Errorf("cas: open meta.db: %w", full(err))
@@ -130,7 +131,7 @@ func (s *Store) mirrorMeta() error {
 		}
 		return os.Rename(name+".new", name)
 	})
-	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return nil // Closed before.
 	}
 	return err
@@ -172,7 +173,7 @@ func (s *Store) find(id ID) (p place, err error) {
 }
 
 func closed(err error) error {
-	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return ErrClosed
 	}
 	return err
@@ -234,7 +235,7 @@ func (s *Store) check(f *os.File, id ID, p place) (data []byte, reason string) {
 		defer s.pools.putStored(scratch)
 		stored = (*scratch)[:p.stored]
 	}
-	if _, err := f.ReadAt(stored, int64(p.offset)); err != nil { //nolint:gosec // Bounded by decodePlace.
+	if _, err := f.ReadAt(stored, int64(p.offset)); err != nil {
 		return nil, "read: " + err.Error()
 	}
 	data, err := s.codecs.expand(stored, p)
@@ -252,10 +253,10 @@ func (s *Store) check(f *os.File, id ID, p place) (data []byte, reason string) {
 // mend copies the stored bytes of a piece over a corrupt copy of them.
 func (s *Store) mend(bad, good *os.File, p place) error {
 	stored := make([]byte, p.stored)
-	if _, err := good.ReadAt(stored, int64(p.offset)); err != nil { //nolint:gosec // Bounded by decodePlace.
+	if _, err := good.ReadAt(stored, int64(p.offset)); err != nil {
 		return err
 	}
-	if err := s.packs.device.write(bad, stored, int64(p.offset)); err != nil { //nolint:gosec // As above.
+	if err := s.packs.device.write(bad, stored, int64(p.offset)); err != nil {
 		return full(err)
 	}
 	s.count(func(c *Counters) { c.Mended++ })

@@ -69,6 +69,7 @@ func BenchmarkSearch(b *testing.B) {
 }
 
 func benchmarkSearch(b *testing.B, size int) {
+	b.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
 	words := vocabulary(r, 300_000)
 	ix := open(b, b.TempDir())

@@ -30,6 +30,7 @@ func (c *cursor) blocks() int { return len(c.metas) / metaBytes }
 func (c *cursor) lastOf(block int) uint32 {
 	return binary.LittleEndian.Uint32(c.metas[block*metaBytes:])
 }
+
 func (c *cursor) boundOf(block int) uint16 {
 	return binary.LittleEndian.Uint16(c.metas[block*metaBytes+12:])
 }

@@ -206,7 +206,7 @@ type origin struct {
 }
 
 // mergeInto merges term by term.
-func mergeInto(file *os.File, sources []member) error {
+func mergeInto(file *os.File, sources []member) error { //nolint:gocognit // one pass over all sources, in the order of the file
 	docs, moved, mean := arrange(sources)
 	w, c, n := newSegmentWriter(file, mean), &chunkWriter{}, normsAt(mean)
 	at := make([]int, len(sources))

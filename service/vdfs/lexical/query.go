@@ -44,7 +44,7 @@ func parseQuery(text string) query {
 	return q
 }
 
-func (q *query) phrase(text string, minus bool) {
+func (q *query) phrase(text string, minus bool) { //nolint:revive // flag-parameter: what the sign before it says
 	if minus {
 		q.exclude(text)
 		return
@@ -82,7 +82,7 @@ type wanted struct {
 
 // terms gives the terms of the words in the languages that may be meant, the
 // oftenest first; a single letter of a script without spaces is a prefix.
-func (q *query) terms(tongues []Language) []wanted {
+func (q *query) terms(tongues []Language) []wanted { //nolint:gocognit // each kind of term is told apart here
 	at, all := map[string]int{}, []wanted{}
 	say := func(term string) {
 		if i, ok := at[term]; ok {

@@ -274,7 +274,7 @@ func (p *plan) segment(s *scratch, member int) {
 		}
 		low = max(low, first&^63)
 		high := min(low+windowDocs, m.footer.documents)
-		s.window(p, m, low, high, func(number uint32, score uint32) {
+		s.window(p, m, low, high, func(number, score uint32) {
 			if allowed != nil && !allowed.has(number) || !m.alive(number) {
 				return
 			}

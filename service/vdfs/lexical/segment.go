@@ -52,8 +52,12 @@ func parseSegment(b []byte) (*segment, error) {
 		of    *[]byte
 		bytes uint64
 	}{
-		{&s.post, f.postings}, {&s.entries, uint64(f.terms) * entryBytes}, {&s.texts, f.texts},
-		{&s.ids, uint64(f.documents) * 8}, {&s.lengths, uint64(f.documents) * 2}, {&s.tongues, uint64(f.documents)},
+		{&s.post, f.postings},
+		{&s.entries, uint64(f.terms) * entryBytes},
+		{&s.texts, f.texts},
+		{&s.ids, uint64(f.documents) * 8},
+		{&s.lengths, uint64(f.documents) * 2},
+		{&s.tongues, uint64(f.documents)},
 	} {
 		if piece.bytes > uint64(len(rest)) {
 			return nil, fmt.Errorf("%w: a segment is cut short", ErrCorrupt)
@@ -97,6 +101,7 @@ func (s *segment) check() error {
 
 func (s *segment) documents() int            { return int(s.footer.documents) }
 func (s *segment) id(document uint32) uint64 { return binary.LittleEndian.Uint64(s.ids[8*document:]) }
+
 func (s *segment) length(document uint32) uint16 {
 	return binary.LittleEndian.Uint16(s.lengths[2*document:])
 }
@@ -206,7 +211,6 @@ type bitmap []uint64
 func newBitmap(documents int) bitmap      { return make(bitmap, (documents+63)/64) }
 func (b bitmap) has(document uint32) bool { return b[document>>6]>>(document&63)&1 != 0 }
 func (b bitmap) set(document uint32)      { b[document>>6] |= 1 << (document & 63) }
-func (b bitmap) drop(document uint32)     { b[document>>6] &^= 1 << (document & 63) }
 
 func (b bitmap) count() int {
 	n := 0

@@ -66,7 +66,7 @@ func (v *view) manifest() []byte {
 }
 
 // parseManifest reads a manifest; the members have their numbers only.
-func parseManifest(b []byte) (members [][2]uint64, mark, files uint64, err error) {
+func parseManifest(b []byte) (members [][2]uint64, mark, files uint64, err error) { //nolint:revive // function-result-limit: all that a manifest says
 	const head = len(manifestMagic) + 24
 	if len(b) < head+4 || string(b[:len(manifestMagic)]) != manifestMagic || binary.LittleEndian.Uint32(b[len(b)-4:]) != checksum(b[:len(b)-4]) {
 		return nil, 0, 0, fmt.Errorf("%w: the manifest", ErrCorrupt)

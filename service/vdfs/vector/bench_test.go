@@ -35,8 +35,8 @@ func BenchmarkSearch(b *testing.B) {
 	})
 	for name, noise := range map[string]float64{"sentences-near": 0.3, "sentences-far": 0.7} {
 		b.Run(name, func(b *testing.B) {
-			if real := sentences(b); len(real) > 0 {
-				measure(b, around(random(78), real, n, noise))
+			if found := sentences(b); len(found) > 0 {
+				measure(b, around(random(78), found, n, noise))
 			}
 		})
 	}
@@ -112,7 +112,7 @@ func hnswlib(b *testing.B, kept, asked [][]float32, truth [][]Hit) {
 		}
 	}
 	must(b, os.WriteFile(filepath.Join(dir, "truth.u32"), all, 0o600))
-	out, err := exec.CommandContext(b.Context(), "node", "testdata/hnswlib.cjs", strconv.Itoa(len(asked[0])), dir).CombinedOutput() //nolint:gosec // the benchmark's own files
+	out, err := exec.CommandContext(b.Context(), "node", "testdata/hnswlib.cjs", strconv.Itoa(len(asked[0])), dir).CombinedOutput()
 	if err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}

@@ -65,7 +65,7 @@ func (s Snapshot) BuildGraph(ctx context.Context, o GraphOptions) (*Graph, error
 
 // ExtendGraph returns a graph of all rows of the snapshot, made of one of its
 // first rows, which stays as it is. The options' links are the old graph's.
-func (s Snapshot) ExtendGraph(ctx context.Context, old *Graph, o GraphOptions) (*Graph, error) {
+func (s Snapshot) ExtendGraph(ctx context.Context, old *Graph, o GraphOptions) (*Graph, error) { //nolint:revive // cyclomatic: defaults, bounds, then one loop
 	if o.Links == 0 {
 		o.Links = linksDefault
 	}
@@ -109,7 +109,7 @@ func (s Snapshot) ExtendGraph(ctx context.Context, old *Graph, o GraphOptions) (
 func (b *builder) prepare(from int) {
 	for row := from; row < b.rows; row++ {
 		if levels := levelOf(row); levels > 0 {
-			b.place = append(b.place, uint32(len(b.upper))) //nolint:gosec // G115: below RowsMax·linksMax/15 · 2
+			b.place = append(b.place, uint32(len(b.upper)))
 			b.upper = appendNone(b.upper, levels*b.links)
 		} else {
 			b.place = append(b.place, none)
@@ -136,7 +136,7 @@ func (b *builder) batch(from, to int) {
 			if row >= to {
 				return
 			}
-			b.insert(h, uint32(row)) //nolint:gosec // G115: at most RowsMax
+			b.insert(h, uint32(row))
 		}
 	})
 	var pairs []pair
@@ -166,7 +166,7 @@ func (b *builder) batch(from, to int) {
 	})
 	for row := from; row < to; row++ {
 		if l := levelOf(row); l > b.top {
-			b.entry, b.top = uint32(row), l //nolint:gosec // G115: at most RowsMax
+			b.entry, b.top = uint32(row), l
 		}
 	}
 }
@@ -197,7 +197,7 @@ func (v *view) become(q *question, row uint32) {
 	d := len(v.mean)
 	sum := int32(0)
 	for i, c := range v.slabs[slabCodes][int(row)*d:][:d] {
-		value := int8(c - codesZero) //nolint:gosec // G115: -127 to 127
+		value := int8(c - codesZero)
 		q.codes[i] = value
 		sum += int32(value)
 	}
@@ -237,7 +237,7 @@ func (b *builder) choose(h *hand, own float32) {
 		if h.crowd[i] > s.score*own {
 			continue
 		}
-		h.chosen = append(h.chosen, uint32(i)) //nolint:gosec // G115: at most the effort
+		h.chosen = append(h.chosen, uint32(i))
 		if len(h.chosen) == b.links {
 			return
 		}

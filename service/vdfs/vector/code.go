@@ -86,7 +86,7 @@ func encode(ids []uint64, rows, mean []float32) encoded {
 		scale := quantum(x)
 		reciprocal := inverse(scale)
 		for _, v := range x {
-			e.slabs[slabCodes] = append(e.slabs[slabCodes], byte(code(v, reciprocal)+codesZero)) //nolint:gosec // G115: 1 to 255
+			e.slabs[slabCodes] = append(e.slabs[slabCodes], byte(code(v, reciprocal)+codesZero))
 			e.slabs[slabFloats] = binary.LittleEndian.AppendUint32(e.slabs[slabFloats], math.Float32bits(v))
 		}
 		e.slabs[slabScales] = binary.LittleEndian.AppendUint32(e.slabs[slabScales], math.Float32bits(scale))

@@ -105,7 +105,7 @@ func filled(tb testing.TB, rows [][]float32) *Store {
 	for at := 0; at < len(rows); at += 1 << 14 {
 		var b Batch
 		for i := at; i < min(at+1<<14, len(rows)); i++ {
-			b.IDs, b.Rows = append(b.IDs, uint64(i)+1), append(b.Rows, rows[i]...) //nolint:gosec // G115: not negative
+			b.IDs, b.Rows = append(b.IDs, uint64(i)+1), append(b.Rows, rows[i]...)
 		}
 		must(tb, s.Commit(b))
 	}

@@ -82,7 +82,7 @@ func TestKilled(t *testing.T) {
 	r := random(3)
 	acknowledged := uint64(0)
 	for range 15 {
-		command := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test
+		command := exec.CommandContext(t.Context(), os.Args[0])
 		command.Env = append(os.Environ(), "PHI_VECTOR_CHILD="+dir)
 		out, err := command.StdoutPipe()
 		must(t, err)
@@ -118,7 +118,7 @@ func checkChild(tb testing.TB, dir string, atLeast uint64) uint64 {
 	if mark < atLeast {
 		tb.Fatalf("mark %d was committed and is lost: %d", atLeast, mark)
 	}
-	if want := int(mark)*5 - max(int(mark)-1, 0); snap.Live() != want { //nolint:gosec // G115: small
+	if want := int(mark)*5 - max(int(mark)-1, 0); snap.Live() != want {
 		tb.Fatalf("%d rows at mark %d, want %d", snap.Live(), mark, want)
 	}
 	x := make([]float32, childDimensions)
@@ -160,13 +160,13 @@ func TestTornWrites(t *testing.T) {
 	log := fileName(1, logEnd)
 	for cut := ends[3]; cut <= ends[5]; cut += 1 + r.IntN(4) {
 		torn := copyFolder(t, dir)
-		text, err := os.ReadFile(filepath.Join(torn, log)) //nolint:gosec // a temporary folder
+		text, err := os.ReadFile(filepath.Join(torn, log))
 		must(t, err)
 		text = text[:cut]
 		for range r.IntN(100) * r.IntN(2) {
 			text = append(text, byte(r.Uint32()))
 		}
-		must(t, os.WriteFile(filepath.Join(torn, log), text, 0o600)) //nolint:gosec // a temporary folder
+		must(t, os.WriteFile(filepath.Join(torn, log), text, 0o600))
 		want := uint64(4)
 		for want < 6 && ends[want] <= cut {
 			want++
@@ -202,14 +202,14 @@ func TestDamage(t *testing.T) {
 		for range 6 {
 			damaged := copyFolder(t, dir)
 			name := filepath.Join(damaged, e.Name())
-			b, err := os.ReadFile(name) //nolint:gosec // a temporary folder
+			b, err := os.ReadFile(name)
 			must(t, err)
 			n := len(b)
 			if strings.HasSuffix(name, logEnd) {
 				n = last // A damaged last record is a commit cut short.
 			}
 			b[r.IntN(n)] ^= 1 << r.IntN(8)
-			must(t, os.WriteFile(name, b, 0o600)) //nolint:gosec // a temporary folder
+			must(t, os.WriteFile(name, b, 0o600))
 			s, err := Open(damaged)
 			if err == nil {
 				err = errors.Join(s.Verify(), s.Close())
@@ -348,7 +348,7 @@ func FuzzGraph(f *testing.F) {
 	snap := snapshot(f, s)
 	g, err := snap.BuildGraph(f.Context(), GraphOptions{Links: 4})
 	must(f, err)
-	whole := appendGraph(nil, g)
+	whole := encodeGraph(g)
 	f.Add(whole, 0, uint32(0))
 	f.Add(whole[:60], 32, uint32(7))
 	f.Add(whole, 50, uint32(5000))

@@ -274,7 +274,7 @@ func (v *view) meanOfLive() []float32 {
 	d := len(v.mean)
 	sums, x, n := make([]float64, d), make([]float32, d), 0
 	for row := range v.rows {
-		if !v.live.Has(uint32(row)) { //nolint:gosec // G115: at most RowsMax
+		if !v.live.Has(uint32(row)) {
 			continue
 		}
 		decodeFloats(x, v.mapping.rows(slabFloats, d, row, row+1))
@@ -295,7 +295,7 @@ func (v *view) copyTo(g *generation) error {
 	d := len(v.mean)
 	x, ids := make([]float32, 0, copyRows*d), make([]uint64, 0, copyRows)
 	for row := range v.rows {
-		if v.live.Has(uint32(row)) { //nolint:gosec // G115: at most RowsMax
+		if v.live.Has(uint32(row)) {
 			x = x[:len(x)+d]
 			decodeFloats(x[len(x)-d:], v.mapping.rows(slabFloats, d, row, row+1))
 			ids = append(ids, binary.LittleEndian.Uint64(v.mapping.rows(slabIDs, d, row, row+1)))

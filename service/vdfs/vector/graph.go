@@ -48,7 +48,7 @@ func (g *Graph) Rows() int { return g.rows }
 // first, one in 256 on the second. It is drawn from the number of the row, so
 // that the same rows make the same graph.
 func levelOf(row int) int {
-	return min(bits.TrailingZeros64(prng.New(uint64(row)).Uint64())/4, levelsMax) //nolint:gosec // G115: not negative
+	return min(bits.TrailingZeros64(prng.New(uint64(row)).Uint64())/4, levelsMax)
 }
 
 // neighbours are the links of a row on a level, with room for those to come.
@@ -116,7 +116,7 @@ func (w *walk) insert(s step, width int) {
 	}
 	low, high := 0, n
 	for low < high {
-		if middle := int(uint(low+high) / 2); w.pool[middle].score >= s.score { //nolint:gosec // G115: not negative
+		if middle := int(uint(low+high) / 2); w.pool[middle].score >= s.score {
 			low = middle + 1
 		} else {
 			high = middle

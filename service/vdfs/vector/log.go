@@ -76,7 +76,7 @@ func appendHeader(b []byte, generation uint64, mean []float32) []byte {
 	from := len(b)
 	b = append(b, logMagic...)
 	b = binary.LittleEndian.AppendUint32(b, logVersion)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(mean))) //nolint:gosec // G115: at most DimensionsMax
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(mean)))
 	b = binary.LittleEndian.AppendUint64(b, generation)
 	for _, v := range mean {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
@@ -88,8 +88,8 @@ func appendHeader(b []byte, generation uint64, mean []float32) []byte {
 func appendRecord(b []byte, r *record) []byte {
 	from := len(b)
 	b = binary.LittleEndian.AppendUint32(b, recordMagic)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(r.deleted)))                             //nolint:gosec // G115: at most BatchDeletesMax
-	for _, v := range []uint64{r.sequence, uint64(r.rows), r.lastID, r.mark, uint64(r.slabs)} { //nolint:gosec // G115: at most RowsMax
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(r.deleted)))
+	for _, v := range []uint64{r.sequence, uint64(r.rows), r.lastID, r.mark, uint64(r.slabs)} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
 	for _, row := range r.deleted {
@@ -135,9 +135,9 @@ func readRecord(b []byte) (r record, length int) {
 		return record{}, 0
 	}
 	r = record{
-		sequence: binary.LittleEndian.Uint64(b[8:]), rows: int(rows), //nolint:gosec // G115: bounded above
+		sequence: binary.LittleEndian.Uint64(b[8:]), rows: int(rows),
 		lastID: binary.LittleEndian.Uint64(b[24:]), mark: binary.LittleEndian.Uint64(b[32:]),
-		slabs: uint32(binary.LittleEndian.Uint64(b[40:])), //nolint:gosec // G115: it was written from 32 bits
+		slabs: uint32(binary.LittleEndian.Uint64(b[40:])),
 	}
 	r.deleted = make([]uint32, deletes)
 	for i := range r.deleted {

@@ -94,21 +94,21 @@ func (v *view) propose(x *scratch, candidates, from int, filter Bitmap) {
 			continue
 		}
 		codes := v.slabs[slabBits][at*size : (at+n)*size]
-		found += v.store.kernels.Near(x.near[found:], codes, x.question.bits, x.live[:], n, uint32(at), limit) //nolint:gosec // G115: at most RowsMax
+		found += v.store.kernels.Near(x.near[found:], codes, x.question.bits, x.live[:], n, uint32(at), limit)
 		if found >= 2*candidates {
 			found, limit = x.keep(found, candidates)
 		}
 	}
 	found, _ = x.keep(found, candidates)
 	for _, key := range x.near[:found] {
-		x.rows = append(x.rows, uint32(key)) //nolint:gosec // G115: the lower half
+		x.rows = append(x.rows, uint32(key))
 	}
 }
 
 // admit sets x.live to the rows of a block that count, and reports whether there
 // are any.
 func (v *view) admit(x *scratch, at, from int, filter Bitmap) bool {
-	any := uint64(0)
+	alive := uint64(0)
 	for i := range blockRows / 64 {
 		word, place := uint64(0), at/64+i
 		if place < len(v.live) {
@@ -123,9 +123,9 @@ func (v *view) admit(x *scratch, at, from int, filter Bitmap) bool {
 			word = word >> min(skip, 64) << min(skip, 64)
 		}
 		binary.LittleEndian.PutUint64(x.live[i*8:], word)
-		any |= word
+		alive |= word
 	}
-	return any != 0
+	return alive != 0
 }
 
 // list sets x.rows to every row from a row on that counts.
@@ -140,7 +140,7 @@ func (v *view) list(x *scratch, from int, filter Bitmap) {
 		}
 		for ; word != 0; word &= word - 1 {
 			if row := place*64 + bits.TrailingZeros64(word); row >= from {
-				x.rows = append(x.rows, uint32(row)) //nolint:gosec // G115: at most RowsMax
+				x.rows = append(x.rows, uint32(row))
 			}
 		}
 	}
@@ -163,7 +163,7 @@ func (x *scratch) keep(found, candidates int) (kept, limit int) {
 	}
 	ties := candidates - below
 	for _, key := range x.near[:found] {
-		distance := int(key >> 32) //nolint:gosec // G115: at most DimensionsMax
+		distance := int(key >> 32)
 		if distance > edge || distance == edge && ties == 0 {
 			continue
 		}
@@ -225,7 +225,7 @@ func (s Snapshot) Exact(query []float32, k int, filter Bitmap) ([]Hit, error) {
 		s.admit(x, at, 0, filter)
 		for i := range min(blockRows, s.rows-at) {
 			if x.live[i/8]>>(i%8)&1 == 1 {
-				x.rows = append(x.rows, uint32(at+i)) //nolint:gosec // G115: at most RowsMax
+				x.rows = append(x.rows, uint32(at+i))
 			}
 		}
 		s.multiply(x, k)

@@ -19,7 +19,7 @@ func TestScanIsNearlyExact(t *testing.T) {
 		filter := NewBitmap(snap.Rows())
 		for row := range snap.Rows() {
 			if r.IntN(oneIn) == 0 {
-				filter.Add(uint32(row)) //nolint:gosec // G115: small
+				filter.Add(uint32(row))
 			}
 		}
 		sum := 0.0
@@ -90,7 +90,7 @@ func TestNothingIsAllocated(t *testing.T) {
 	must(t, s.UseGraph(g))
 	snap = snapshot(t, s)
 	filter := NewBitmap(snap.Rows())
-	for row := uint32(0); row < 3000; row++ {
+	for row := range uint32(3000) {
 		filter.Add(row * 2)
 	}
 	// Under the race detector a pool loses a quarter of what it is given, and
@@ -120,7 +120,7 @@ func BenchmarkFilter(b *testing.B) {
 	for name, oneIn := range map[string]int{"half": 2, "tenth": 10, "hundredth": 100, "thousandth": 1000} {
 		filter := NewBitmap(snap.Rows())
 		for row := 0; row < snap.Rows(); row += oneIn {
-			filter.Add(uint32(row)) //nolint:gosec // G115: small
+			filter.Add(uint32(row))
 		}
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -62,7 +62,7 @@ func mapFile(f *os.File, bytes int) ([]byte, error) {
 	var b []byte
 	var failure error
 	if err := raw.Control(func(fd uintptr) {
-		b, failure = syscall.Mmap(int(fd), 0, bytes, syscall.PROT_READ, syscall.MAP_SHARED) //nolint:gosec // G115: a descriptor
+		b, failure = syscall.Mmap(int(fd), 0, bytes, syscall.PROT_READ, syscall.MAP_SHARED)
 	}); err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func (v *view) ask(q *question, query []float32, k int) error {
 	reciprocal := inverse(quantum(q.floats))
 	q.bias = 0
 	for i, value := range q.floats {
-		q.codes[i] = int8(code(value, reciprocal)) //nolint:gosec // G115: -127 to 127
+		q.codes[i] = int8(code(value, reciprocal))
 		q.bias -= codesZero * int32(q.codes[i])
 	}
 	return nil

@@ -128,7 +128,7 @@ func hold(dir string) (*Store, error) {
 	raw, err := held.SyscallConn()
 	if err == nil {
 		var failure error
-		err = raw.Control(func(fd uintptr) { failure = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) }) //nolint:gosec // G115: a descriptor
+		err = raw.Control(func(fd uintptr) { failure = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) })
 		err = errors.Join(err, failure)
 	}
 	if err != nil {
@@ -213,12 +213,12 @@ func (s *Store) check(b Batch) error {
 		return fmt.Errorf("%w: %d names, %d numbers, %d deletions: give %d numbers a name, at most %d names and %d deletions a batch",
 			ErrInput, len(b.IDs), len(b.Rows), len(b.Delete), s.dimensions, BatchRowsMax, BatchDeletesMax)
 	}
-	last, any := s.state.lastID, s.state.lastID > 0 || s.state.rows > 0
+	last, named := s.state.lastID, s.state.lastID > 0 || s.state.rows > 0
 	for i, id := range b.IDs {
-		if any && id <= last || id == math.MaxUint64 {
+		if named && id <= last || id == math.MaxUint64 {
 			return fmt.Errorf("%w: name %d comes after %d: give names that rise", ErrInput, id, last)
 		}
-		last, any = id, true
+		last, named = id, true
 		if sum := squaredLength(b.Rows[i*s.dimensions : (i+1)*s.dimensions]); !(math.Abs(sum-1) <= unitTolerance) {
 			return fmt.Errorf("%w: row %d of the batch has a squared length of %g: scale it to 1", ErrInput, i, sum)
 		}
@@ -323,7 +323,7 @@ func (v *view) find(id uint64) (uint32, bool) {
 			high = middle
 		}
 	}
-	return uint32(low), low < v.rows && v.id(low) == id //nolint:gosec // G115: at most RowsMax
+	return uint32(low), low < v.rows && v.id(low) == id
 }
 
 // id is the name of a row.
