@@ -9,6 +9,9 @@
 // service's; a unit only computes. Units are called by Go code of the system,
 // never by a capsule, and need not defend themselves against their callers,
 // but must against the weights: they are a stranger's bytes.
+//
+// Seed name: Universal HAL.
+// Seed name: GPU/TPU abstraction.
 package compute
 
 import (

@@ -22,4 +22,6 @@
 // the capability named "budget".
 //
 // Ledger: S13.
+//
+// Seed name: Cognitive unikernels.
 package nn

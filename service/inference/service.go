@@ -9,6 +9,8 @@
 //
 // It knows its callers as accounts, and defends itself against their requests:
 // each limit of api/inference is kept before anything is computed.
+//
+// Seed name: ΦAI Engine.
 package inference
 
 import (

@@ -24,4 +24,7 @@
 // another while a model's region is made.
 //
 // Ledger: S13 S14 S18.
+//
+// Seed name: Model capabilities.
+// Seed name: AI system calls.
 package models

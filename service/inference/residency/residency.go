@@ -12,6 +12,8 @@
 //
 // Lock order: Manager.mu is the only lock. It is not held over a load, a close,
 // a probe, or a call of a unit that may block.
+//
+// Seed name: Cross-device scheduling.
 package residency
 
 import (

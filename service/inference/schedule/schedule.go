@@ -21,6 +21,8 @@
 //
 // Lock order: Scheduler.mu before Task.mu. Neither is held over a call of the
 // model, an account or a caller.
+//
+// Seed name: Intelligent batching.
 package schedule
 
 import (
