@@ -116,7 +116,7 @@ func (r *jsonReader) take(t json.Token, begin, end int) {
 			r.key = false
 			r.keys[len(r.keys)-1] = cutAt(t, pathBytesMax)
 			r.quoted(inner, max(inner, end-1))
-			r.atoms[len(r.atoms)-1].text += ":"
+			r.colon(&r.atoms[len(r.atoms)-1], end)
 			r.apart(breakSpace)
 			return
 		}
@@ -126,6 +126,16 @@ func (r *jsonReader) take(t json.Token, begin, end int) {
 	}
 	r.apart(breakSpace)
 	r.after()
+}
+
+// colon puts the mark that follows a key to it.
+func (r *jsonReader) colon(a *atom, at int) {
+	for at < len(r.text) && strings.IndexByte(" \t\r\n", r.text[at]) >= 0 {
+		at++
+	}
+	if at < len(r.text) && r.text[at] == ':' {
+		a.text, a.end = a.text+":", at+1
+	}
 }
 
 // after says what follows a value.
