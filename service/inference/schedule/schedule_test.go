@@ -151,6 +151,46 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
+// TestCancel: when a client goes, its work stops within a step, and so does that
+// of one whose answers cannot be handed over.
+func TestCancel(t *testing.T) {
+	for _, stop := range []string{"context", "emit"} {
+		t.Run(stop, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newArithmetic(64)
+				m.base = time.Millisecond
+				s := begin(t, m, schedule.Options{})
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				p := prompt(5, 9)
+				for len(alone(p, 100)) < 60 { // one that does not end by itself
+					p[0]++
+				}
+				before := int64(0)
+				task := s.NewTask(&schedule.Request{Account: rich("a"), Prompt: p, TokensMax: 100})
+				err := s.Run(ctx, task, func(inference.Delta) error {
+					if before == 0 && m.steps.Load() > 10 {
+						before = m.steps.Load()
+						if stop == "emit" {
+							return errors.New("nobody listens")
+						}
+						cancel()
+					}
+					return nil
+				})
+				after := m.steps.Load()
+				time.Sleep(time.Second)
+				if stop == "emit" && err == nil || before == 0 || after > before+1 || m.steps.Load() != after {
+					t.Errorf("%v; %d steps when the client went, %d when Run returned, %d a second later", err, before, after, m.steps.Load())
+				}
+				if got := task.Result(); got.Text == "" || got.Usage.CompletionTokens > int(before)+1 {
+					t.Errorf("%+v", got)
+				}
+			})
+		})
+	}
+}
+
 // TestHammer lets random requests come, be cancelled, run out of time and of
 // money, with too few pages for all: what each got is what it would have got
 // alone, or a beginning of it.
