@@ -58,6 +58,7 @@ func TestKill(t *testing.T) {
 
 // writeForEver commits batches of ten and says so.
 func writeForEver(t *testing.T, dir string) {
+	t.Helper()
 	ix, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ const (
 )
 
 // readCSV reads each row as a line "key value", keys from the first row.
-func readCSV(d *document, name string) error {
+func readCSV(d *document, name string) {
 	d.enter(Data, nil)
 	comma := byte(',')
 	first, _, _ := strings.Cut(d.text, "\n")
@@ -44,7 +44,6 @@ func readCSV(d *document, name string) error {
 		}
 		d.apart(breakParagraph)
 	}
-	return nil
 }
 
 // field gives one field of CSV, without its quotes, and where it ends: at a

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"mime/quotedprintable"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,11 @@ func readMail(d *document, begin, end, depth int) error {
 	if depth == 0 {
 		d.headers(begin, headers)
 	}
+	return d.part(headers, begin, body, end, depth)
+}
+
+// part reads the body of a message or of a part of one by its headers.
+func (d *document) part(headers textproto.MIMEHeader, begin, body, end, depth int) error {
 	media, parameters, err := mime.ParseMediaType(headers.Get("Content-Type"))
 	if err != nil {
 		media = "text/plain"
@@ -43,22 +49,26 @@ func readMail(d *document, begin, end, depth int) error {
 		path = append(path, d.title)
 	}
 	_, disposition, _ := mime.ParseMediaType(headers.Get("Content-Disposition"))
-	name := decodeWord(disposition["filename"] + parameters["name"])
+	attached := decodeWord(disposition["filename"])
 	switch {
-	case name != "" && disposition["filename"] != "":
-		d.enter(Attachment, path)
-		d.add(cutAt(decodeWord(disposition["filename"]), pathBytesMax), begin, end, true)
-	case strings.HasPrefix(media, "multipart/") && parameters["boundary"] != "" && depth < mailDepthMax:
+	case attached != "":
+		d.attachment(attached, path, begin, end)
+	case depth < mailDepthMax && strings.HasPrefix(media, "multipart/") && parameters["boundary"] != "":
 		return d.parts(body, end, parameters["boundary"], depth)
-	case media == "message/rfc822" && depth < mailDepthMax:
+	case depth < mailDepthMax && media == "message/rfc822":
 		return readMail(d, body, end, depth+1)
 	case strings.HasPrefix(media, "text/"):
 		d.body(body, end, media, headers.Get("Content-Transfer-Encoding"), path)
-	case name != "":
-		d.enter(Attachment, path)
-		d.add(cutAt(name, pathBytesMax), begin, end, true)
+	case parameters["name"] != "":
+		d.attachment(decodeWord(parameters["name"]), path, begin, end)
 	}
 	return nil
+}
+
+// attachment adds the name of one.
+func (d *document) attachment(name string, path []string, begin, end int) {
+	d.enter(Attachment, path)
+	d.add(cutAt(name, pathBytesMax), begin, end, true)
 }
 
 // bodyOf is where the first empty line ends.
@@ -84,7 +94,7 @@ func (d *document) headers(begin int, headers textproto.MIMEHeader) {
 		if value := decodeWord(headers.Get(key)); value != "" {
 			d.apart(breakLine)
 			d.add(key+":", begin, begin, true)
-			for _, word := range strings.Fields(cutAt(value, 4096)) {
+			for word := range strings.FieldsSeq(cutAt(value, 4096)) {
 				d.apart(breakSpace)
 				d.add(cutAt(word, atomBytesMax), begin, begin, true)
 			}
@@ -161,7 +171,7 @@ func (d *document) body(begin, end int, media, transfer string, path []string) {
 	for _, a := range inner.atoms {
 		if a.before == breakSection {
 			s := inner.sections[a.section]
-			d.enter(s.kind, append(path[:len(path):len(path)], s.path...))
+			d.enter(s.kind, append(slices.Clip(path), s.path...))
 		}
 		d.apart(a.before)
 		if r == nil { // HTML as it is: places agree

@@ -77,7 +77,7 @@ type markdown struct {
 	open   *outline
 }
 
-func (m *markdown) visit(n ast.Node, entering bool) (ast.WalkStatus, error) {
+func (m *markdown) visit(n ast.Node, entering bool) (ast.WalkStatus, error) { //nolint:revive // flag-parameter: the shape is ast.Walker's
 	if !entering {
 		if n.Type() == ast.TypeBlock && n.Kind() != east.KindTableCell {
 			m.apart(breakLine)
@@ -167,9 +167,13 @@ func readHTML(d *document) {
 		switch kind {
 		case tokens.TextToken:
 			h.text(at, end)
-		case tokens.StartTagToken, tokens.SelfClosingTagToken:
+		case tokens.StartTagToken:
 			name, _ := z.TagName()
-			h.start(string(name), kind == tokens.StartTagToken)
+			h.hide(string(name))
+			h.start(string(name))
+		case tokens.SelfClosingTagToken:
+			name, _ := z.TagName()
+			h.start(string(name))
 		case tokens.EndTagToken:
 			name, _ := z.TagName()
 			h.end(string(name))
@@ -203,12 +207,18 @@ func (h *page) text(begin, end int) {
 	h.escaped(begin, end)
 }
 
-func (h *page) start(name string, opens bool) {
+// hide begins an element whose text is not shown.
+func (h *page) hide(name string) {
 	switch name {
 	case "script", "style", "title", "noscript", "template", "svg":
-		if opens && h.hidden == "" {
+		if h.hidden == "" {
 			h.hidden = name
 		}
+	}
+}
+
+func (h *page) start(name string) {
+	switch name {
 	case "h1", "h2", "h3", "h4", "h5", "h6":
 		h.heading = int(name[1] - '0')
 		h.title.Reset()

@@ -13,7 +13,7 @@ const atomBytesMax = 96
 func (d *document) words(begin, end int, line breaking) {
 	for at := begin; at < end; {
 		c := d.text[at]
-		if c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v' || c == 0 {
+		if c <= ' ' { // control characters too
 			d.apart(breakSpace)
 			if c == '\n' {
 				d.newline(at, begin, line)
@@ -24,11 +24,6 @@ func (d *document) words(begin, end int, line breaking) {
 		from := at
 		for at < end && d.text[at] > ' ' && at-from < atomBytesMax {
 			at++
-		}
-		if at == from { // another control character
-			at++
-			d.apart(breakSpace)
-			continue
 		}
 		for at < end && at > from+1 && !utf8.RuneStart(d.text[at]) {
 			at--

@@ -120,7 +120,7 @@ func read(d *document, format format, name string) (err error) {
 		case formatCode:
 			readCode(d, 0, len(d.text))
 		case formatCSV:
-			err = readCSV(d, name)
+			readCSV(d, name)
 		case formatJSON:
 			err = readJSON(d)
 		case formatMail:
@@ -198,7 +198,7 @@ func (d *document) add(text string, begin, end int, changed bool) {
 	if len(d.sections) == 0 {
 		d.enter(Prose, nil)
 	}
-	d.atoms = append(d.atoms, atom{text: text, begin: begin, end: end, before: d.next, section: int32(len(d.sections) - 1), changed: changed, tokens: uint16(cost(text))}) //nolint:gosec // an atom is short
+	d.atoms = append(d.atoms, atom{text: text, begin: begin, end: end, before: d.next, section: int32(len(d.sections) - 1), changed: changed, tokens: uint16(cost(text))})
 	d.next = breakNone
 }
 

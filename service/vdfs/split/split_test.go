@@ -104,7 +104,7 @@ func TestSplitPlaces(t *testing.T) {
 			t.Fatalf("passage %d: %q stands there, not %q", i, got, p.Text)
 		}
 		tokens := 0
-		for _, w := range strings.Fields(p.Text) {
+		for w := range strings.FieldsSeq(p.Text) {
 			tokens += cost(w)
 		}
 		if tokens > 40 {
@@ -130,6 +130,7 @@ func TestSplitPlaces(t *testing.T) {
 
 // fuzz runs a format on anything.
 func fuzz(f *testing.F, name string, seeds ...string) {
+	f.Helper()
 	for _, s := range seeds {
 		f.Add([]byte(s))
 	}
@@ -148,6 +149,7 @@ func FuzzHTML(f *testing.F) { fuzz(f, "a.html", "<h1>a</h1><p>b<b>c</b>&lt;<pre>
 func FuzzGo(f *testing.F) {
 	fuzz(f, "a.go", "package p\n// A\nfunc (*T[K]) F() {}\ntype T struct{}\nvar (\na=1)")
 }
+
 func FuzzCode(f *testing.F) {
 	fuzz(f, "a.rs", "pub fn f() {}\nimpl T {\n  fn g() {}\n}\nint x(int y) {")
 }
