@@ -5,8 +5,13 @@ import (
 	"crypto/sha256"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"phios/abi"
 	"phios/service/inference/prefix"
@@ -97,6 +102,89 @@ func fileOf(tb testing.TB, _ *prefix.Parking, l *prefix.Lot) string {
 		tb.Fatal("there is no file")
 	}
 	return all[0]
+}
+
+// TestParkingDiskFull parks where files may have few bytes: what cannot be kept is
+// counted and forgotten, and what was there stays.
+func TestParkingDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	p := park(t, dir, 0)
+	l := p.For([32]byte{1})
+	save(l, victim(abi.Label{}, 1), "small")
+	var was syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
+		t.Fatal(err)
+	}
+	low := was
+	low.Cur = 1 << 10
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &low); err != nil {
+		t.Fatal(err)
+	}
+	save(l, victim(abi.Label{}, 2), strings.Repeat("large ", 1000))
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if m := p.Metrics(); m.Faults != 1 || m.Files != 1 {
+		t.Errorf("%+v", m)
+	}
+	if got := read(l, victim(abi.Label{}, 2)); got != "" {
+		t.Errorf("of what was not kept there is %.20q", got)
+	}
+	if got := read(l, victim(abi.Label{}, 1)); got != "small" {
+		t.Errorf("what was there reads %q", got)
+	}
+	if files, err := os.ReadDir(prefix.FolderOf(l)); err != nil || len(files) != 1 {
+		t.Errorf("%d files are left, %v", len(files), err)
+	}
+}
+
+// parkVariable names the folder in which the test's child parks.
+const parkVariable = "PHI_TEST_PARK"
+
+// TestParkingKilled kills a process that parks, over and over: what is there
+// afterwards is whole.
+func TestParkingKilled(t *testing.T) {
+	content := func(i int32) string { return strings.Repeat(strconv.Itoa(int(i))+" ", 2000) }
+	if dir := os.Getenv(parkVariable); dir != "" {
+		l := park(t, dir, 0).For([32]byte{1})
+		for i := int32(0); ; i++ {
+			save(l, victim(abi.Label{}, i), content(i))
+		}
+	}
+	const rounds = 12
+	dir, kept := t.TempDir(), 0
+	for round := range rounds {
+		child := exec.Command(os.Args[0], "-test.run", "^TestParkingKilled$")
+		child.Env = append(os.Environ(), parkVariable+"="+dir)
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(10+5*round) * time.Millisecond)
+		_ = child.Process.Kill()
+		_ = child.Wait()
+		p := park(t, dir, 0)
+		l := p.For([32]byte{1})
+		kept = 0
+		for i := range int32(20_000) {
+			switch got := read(l, victim(abi.Label{}, i)); got {
+			case "":
+			case content(i):
+				kept++
+			default:
+				t.Fatalf("page %d is torn: %d bytes", i, len(got))
+			}
+		}
+		if m := p.Metrics(); m.Damaged != 0 {
+			t.Errorf("%d pages were damaged", m.Damaged)
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept == 0 {
+		t.Error("nothing was ever parked")
+	}
+	t.Logf("%d pages after %d kills", kept, rounds)
 }
 
 // TestDamagedPages changes each byte of a file, cuts it at each length, and puts

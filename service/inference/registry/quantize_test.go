@@ -1,12 +1,16 @@
 package registry_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"phios/compute/gguf"
 	"phios/compute/tensor"
@@ -82,6 +86,35 @@ func TestQuantizeDiskFull(t *testing.T) {
 	}
 	if l := r.List(); len(l) != 1 {
 		t.Errorf("%d models", len(l))
+	}
+}
+
+// TestAddDiskFull adds a file and a download where nothing more can be written.
+func TestAddDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	r := open(t, dir, registry.Options{})
+	source := file(t, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "m.gguf", time.Time{}, bytes.NewReader(source))
+	}))
+	defer server.Close()
+	at := put(t, source)
+	for _, from := range []string{at, server.URL + "/m.gguf"} {
+		if err := full(t, func() error {
+			_, err := r.Add(t.Context(), from, registry.Adding{Name: "one"})
+			return err
+		}); !errors.Is(err, syscall.EFBIG) {
+			t.Errorf("%s on a disk that takes no more: %v", from, err)
+		}
+		if l := r.List(); len(l) != 0 {
+			t.Errorf("%d models after %s", len(l), from)
+		}
+		if m, err := r.Add(t.Context(), from, registry.Adding{Name: "one"}); err != nil || m.Bytes != int64(len(source)) {
+			t.Errorf("%s when there is room again: %+v %v", from, m, err)
+		}
+		if _, err := r.Remove("one"); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
