@@ -92,7 +92,7 @@ fuzz: setup-go ## Each fuzz target for FUZZTIME (10s).
 bench: build setup-go ## The benchmarks of the kernel and of capsules, as tables.
 	bin/phi bench kernel; bin/phi bench capsule
 
-bench-inference: build llama setup-node setup-ffi ## The engine against llama.cpp, whose libraries npm fetches; half an hour. SIZES=135m is shorter.
+bench-inference: build llama setup-node setup-ffi ## The engine against llama.cpp, whose libraries npm fetches; five minutes. SIZES=135m takes one.
 	cd bin && npm install --silent --no-save --no-audit --no-fund --prefix npm $(LLAMA)
 	PHI_LLAMA_LIB=$$(dirname $(CURDIR)/bin/npm/node_modules/@node-llama-cpp/linux-x64/bins/*/libllama.v*.so) \
 	bin/phi bench inference --sizes $(SIZES)

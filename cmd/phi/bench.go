@@ -70,9 +70,9 @@ func newBenchInference() *cobra.Command {
 		Short: "Measure the engine against llama.cpp",
 		Long: `Measures inference on this machine: the engine's speed against llama.cpp's on the
 same files and in the same minutes, the resident encoder, and the service. It
-makes models with random weights first, and keeps them. All of it takes half an
-hour, 4 GB of disk and both processors, so leave the machine alone meanwhile;
---sizes 135m is shorter.
+makes models with random weights first, and keeps them. All of it takes five
+minutes, 4 GB of disk and both processors, so leave the machine alone meanwhile;
+--sizes 135m takes one.
 
 The peer is llama.cpp's shared library, which --lib or PHI_LLAMA_LIB names;
 without it the speeds are shown and not compared. 'make bench-inference' fetches
