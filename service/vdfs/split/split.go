@@ -29,13 +29,12 @@ const (
 	passagesMax      = 4 << 20
 	pathPartsMax     = 8
 	pathBytesMax     = 120 // of one part
-	windowBytes      = 1 << 20
 )
 
 // Errors of this package.
 var (
 	ErrBinary = errors.New("split: not text: nothing in it can be read by words")
-	ErrLarge  = errors.New("split: beyond 64 MiB: use Stream")
+	ErrLarge  = errors.New("split: beyond 64 MiB: cut it into files, or give text to Stream as text/plain")
 	ErrFormat = errors.New("split: not of the format it claims: give its media type, or text/plain")
 )
 
