@@ -97,7 +97,9 @@ func (s *Store) use(generation uint64) error {
 	if next.generation != generation {
 		return fmt.Errorf("%w: its log is that of generation %d: give it back its name", ErrCorrupt, next.generation)
 	}
-	s.dimensions = next.dimensions
+	if s.dimensions != next.dimensions { // written once: readers look at it
+		s.dimensions = next.dimensions
+	}
 	if err := s.show(next); err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func TestNothingIsAllocated(t *testing.T) {
 	// scratch is a dozen slices.
 	most := 1.0
 	if invariant.Enabled {
-		most = 8
+		most = 24
 	}
 	for name, search := range map[string]func() ([]Hit, error){
 		"scan":     func() ([]Hit, error) { return snap.Scan(rows[1], 10, nil) },
