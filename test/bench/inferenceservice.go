@@ -3,6 +3,7 @@ package bench
 import (
 	"bufio"
 	"compress/gzip"
+	"container/list"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,8 +32,7 @@ import (
 // The targets of the service.
 const (
 	swapsTarget     = 5.0
-	hitsTarget      = 0.212 // of the plain LRU, on the same trace and size
-	maskShareTarget = 5.0   // per cent of a step
+	maskShareTarget = 5.0 // per cent of a step
 	traceBlocks     = 10_000
 	traceTokens     = 512 // in a block
 	unitPerCent     = "%"
@@ -60,12 +60,44 @@ func prefixRows(i *inferenceRun) ([]Row, error) {
 	}
 	took := time.Since(begin)
 	s := tree.Stats()
-	rate := float64(s.Hit) / float64(s.Asked)
-	hits := Row{Name: fmt.Sprintf("prefix: hits on the Mooncake trace, %d blocks", traceBlocks), Value: tidy(100 * rate), Unit: unitPerCent, Better: Higher, OK: rate >= hitsTarget}
-	least := 100 * hitsTarget
+	rate, lru := float64(s.Hit)/float64(s.Asked), plainLRU(requests, traceBlocks)
+	hits := Row{Name: fmt.Sprintf("prefix: hits on the Mooncake trace, %d blocks", traceBlocks), Value: tidy(100 * rate), Unit: unitPerCent, Better: Higher, OK: rate >= lru}
+	least := tidy(100 * lru)
 	hits.Target = &least
 	saved := Row{Name: "prefix: tokens of the trace not computed again", Value: float64(traceTokens*s.Hit) / 1e6, Unit: "M", Better: Higher, OK: true}
-	return []Row{hits.against("LRU", least, rate/hitsTarget), saved, inform("prefix: a block found or added", float64(took)/float64(s.Asked), unitNS)}, nil
+	return []Row{hits.against("plain LRU", least, rate/lru), saved, inform("prefix: a block found or added", float64(took)/float64(s.Asked), unitNS)}, nil
+}
+
+// plainLRU is the share of blocks that a cache of so many finds when it always
+// gives up the one that was used longest ago. A block counts when all before it
+// in its request were found too; within a request the first block is used last,
+// so that ends go before beginnings.
+func plainLRU(requests [][]int32, blocksMax int) float64 {
+	var order list.List
+	at := map[int32]*list.Element{}
+	hit, asked := 0, 0
+	for _, blocks := range requests {
+		asked += len(blocks)
+		for _, b := range blocks {
+			if at[b] == nil {
+				break
+			}
+			hit++
+		}
+		for _, b := range slices.Backward(blocks) {
+			if e := at[b]; e != nil {
+				order.MoveToFront(e)
+				continue
+			}
+			at[b] = order.PushFront(b)
+			if order.Len() > blocksMax {
+				oldest := order.Back()
+				delete(at, oldest.Value.(int32)) //nolint:forcetypeassert // nothing else is in it
+				order.Remove(oldest)
+			}
+		}
+	}
+	return float64(hit) / float64(asked)
 }
 
 // readTrace reads the blocks of each request.
@@ -240,15 +272,15 @@ func pieces(file []byte) ([][]byte, []int32, error) {
 	if err != nil {
 		return nil, nil, err //nolint:wrapcheck // it says all
 	}
-	list := make([][]byte, t.Size())
+	all := make([][]byte, t.Size())
 	var end []int32
 	for id := range int32(t.Size()) {
-		list[id] = t.Piece(id)
+		all[id] = t.Piece(id)
 		if t.End(id) {
 			end = append(end, id)
 		}
 	}
-	return list, end, nil
+	return all, end, nil
 }
 
 // maskDocuments is how many documents maskCosts writes. The first finds the
