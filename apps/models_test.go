@@ -14,6 +14,7 @@ import (
 	"phios/capsule"
 	"phios/compute"
 	"phios/compute/cpu"
+	"phios/compute/encoder"
 	"phios/compute/gguf/generate"
 	"phios/compute/tensor"
 	"phios/internal/guest"
@@ -25,6 +26,20 @@ import (
 // withModel serves a tiny model of random weights and returns who grants it.
 func (w *world) withModel() func(to *task, name string, rights abi.Rights) {
 	w.t.Helper()
+	grant := w.withModels()
+	return func(to *task, name string, rights abi.Rights) {
+		w.t.Helper()
+		grant("tiny", to, name, rights)
+	}
+}
+
+// withModels serves that model and the resident encoder.
+func (w *world) withModels() func(model string, to *task, name string, rights abi.Rights) {
+	w.t.Helper()
+	resident, err := encoder.Open(1)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	r, err := registry.Open(w.t.TempDir(), registry.Options{Now: time.Now})
 	if err != nil {
 		w.t.Fatal(err)
@@ -41,7 +56,10 @@ func (w *world) withModel() func(to *task, name string, rights abi.Rights) {
 		w.t.Fatal(err)
 	}
 	unit := cpu.Open(cpu.Options{})
-	service, err := inference.New(inference.Options{Models: r, Units: []compute.Unit{unit}, Now: time.Now})
+	service, err := inference.New(inference.Options{
+		Models: r, Units: []compute.Unit{unit}, Now: time.Now,
+		Embedders: []inference.Embedder{{Name: encoder.Name, Model: resident}},
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -66,10 +84,10 @@ func (w *world) withModel() func(to *task, name string, rights abi.Rights) {
 			w.t.Error(err)
 		}
 	})
-	return func(to *task, name string, rights abi.Rights) {
+	return func(model string, to *task, name string, rights abi.Rights) {
 		w.t.Helper()
 		g, err := s.Grant(w.t.Context(), w.root.Port, w.root.budget, models.Holder{
-			Model: "tiny", Name: name, Rights: rights, Ceiling: abi.LabelTop(), Refused: func(err error) { w.t.Log(err) },
+			Model: model, Name: name, Rights: rights, Ceiling: abi.LabelTop(), Refused: func(err error) { w.t.Log(err) },
 		})
 		if err != nil {
 			w.t.Fatal(err)
@@ -111,6 +129,34 @@ func TestAskGo(t *testing.T) {
 	}
 	p.expect("embed:one,two", abi.StatusUnsupported, "") // it is no encoder
 	w.server(guest.Go(t, "apps/ask-go", guest.Server), w.task()).expect("Once", abi.StatusBadHandle, "")
+}
+
+// TestAskByLibraries asks the model and the encoder by all that the libraries for
+// C and AssemblyScript have.
+func TestAskByLibraries(t *testing.T) {
+	for name, build := range map[string]func() []byte{
+		"c":              func() []byte { return guest.C(t, "apps/testdata/ask.c", guest.Server) },
+		"assemblyscript": func() []byte { return guest.AssemblyScript(t, "apps/testdata/ask-as") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			grant := w.withModels()
+			d := w.task()
+			grant("tiny", d, "llm", abi.RightRun|abi.RightLoad|abi.RightMap)
+			grant(encoder.Name, d, "encoder", abi.RightRun|abi.RightLoad)
+			w.grant(w.root.budget, d, "budget", whole())
+			p := w.server(build(), d)
+			if status, _, said := p.say(0, "ask"); !status.OK() || len(said) < 4 {
+				t.Errorf("ask: %v %q", status, said)
+			}
+			p.expect("embed", abi.StatusOK, "512")
+			p.expect("batch", abi.StatusOK, "1")
+			p.expect("device", abi.StatusOK, "cpu")
+			if status, _, bytes := p.say(0, "map"); !status.OK() || len(bytes) < 6 {
+				t.Errorf("map: %v %q bytes", status, bytes)
+			}
+		})
+	}
 }
 
 // TestAskNN runs a program that knows only WASI-NN, with a short prompt and with

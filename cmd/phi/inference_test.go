@@ -35,6 +35,7 @@ func TestInference(t *testing.T) { //nolint:tparallel // the subtests share a no
 		{"Keys", keys},
 		{"Units", units},
 		{"Capsule", capsuleWithModel},
+		{"Python", pythonWithModel},
 		{"Downloads", downloads},
 		{"Restart", restart},
 	} {
@@ -216,6 +217,50 @@ func capsuleWithModel(b *bench) {
 	b.says(0, ``, "revoke", "ask-go", "llm")
 	b.says(1, `^phi: `, "call", "ask-go", "Hello")
 	b.says(0, ``, "kill", "ask-go")
+}
+
+// askPython asks by each method that the library for Python has.
+const askPython = `import phi
+
+def handle(m):
+    model = phi.named("llm", phi.Model)
+    encoder = phi.named("encoder", phi.Model)
+    said = model.infer("Once upon a time", 8)
+    made = model.infer_json('{"prompt":"x","constraint":{"kind":"regex","text":"[ab]{4}"}}')
+    vectors = encoder.embed("a dog barks", "a hound howls")
+    batch = model.batch(["Once", "Once"], 3)
+    ok = len(said) > 0 and '"text":"' in made and [len(v) for v in vectors] == [512, 512] and len(batch) == 2 and batch[0] == batch[1]
+    m.words, m.data, m.handles = [0, 0, 0, 0], ("%s on %s" % (ok, model.select_device())).encode(), []
+
+phi.serve(handle)
+`
+
+const askPythonManifest = `version: 1
+name: ask-python
+command: [python3, main.py]
+tier: native
+requests:
+  - {name: llm, kind: model, of: tiny, rights: [INVOKE, SEND, LOAD, RUN], reason: It asks.}
+  - {name: encoder, kind: model, of: use-lite, rights: [INVOKE, SEND, LOAD, RUN], reason: It compares.}
+serves: 4
+walls-missing: [user, mount, pid, net, ipc, uts, seccomp, landlock, memory, processes, cpu]
+budget: {memory: 512MiB, cpu: 10m, slots: 256, tokens: 1e5}
+restart: {policy: never}
+`
+
+// pythonWithModel lets a native capsule in Python ask the node's models.
+func pythonWithModel(b *bench) {
+	library, err := os.ReadFile(filepath.Join("..", "..", "sdk", "python", "phi.py"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.write("ask-python/phi.py", string(library))
+	b.write("ask-python/main.py", askPython)
+	b.write("ask-python/capsule.yaml", askPythonManifest)
+	b.says(0, `ask-python is installed`, "install", "ask-python")
+	b.says(0, `ask-python serves`, "run", "ask-python", "--yes")
+	b.says(0, `^True on cpu\n`, "call", "ask-python", "go")
+	b.says(0, ``, "kill", "ask-python")
 }
 
 // downloads fetches a model from a server that hangs up, and goes on.

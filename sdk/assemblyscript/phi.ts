@@ -446,7 +446,7 @@ export class Message {
     if (i >= MESSAGE_HANDLE_MAX) return Status.Range;
     store<u64>(this.at + 8 * i, capability, MSG_AT_HANDLES);
     store<u8>(this.at, <u8>(i + 1), MSG_AT_HANDLE_COUNT);
-    if (moved) store<u8>(this.at, load<u8>(this.at, MSG_AT_MOVES) | <u8>(1 << i), MSG_AT_MOVES);
+    if (moved) store<u8>(this.at, load<u8>(this.at, MSG_AT_MOVES) | <u8>(<u32>1 << i), MSG_AT_MOVES);
     return Status.OK;
   }
 
@@ -519,7 +519,7 @@ export class Model {
     lastStatus = m.setText(text);
     if (!lastStatus && room) lastStatus = m.attach(room);
     if (!lastStatus) lastStatus = ai_embed(this.handle, m.at);
-    const bytes = lastStatus ? 0 : <u32>m.word(1);
+    const bytes: u32 = lastStatus ? 0 : <u32>m.word(1);
     const vector = new StaticArray<f32>(bytes / 4);
     if (bytes > MESSAGE_BYTES_MAX) lastStatus = mem_read(room, 0, changetype<usize>(vector), bytes);
     else memory.copy(changetype<usize>(vector), m.data, bytes);
